@@ -1,0 +1,101 @@
+// Which executor this module is compiled for, and how its memory meets a numpy array.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <functional>
+#include <memory>
+
+#include "subspan/error.hpp"
+
+#if defined(SUBSPAN_BIND_FAKE)
+#include "fake/dense.hpp"
+#else
+#include "host/dense.hpp"
+#include "host/source.hpp"
+#endif
+
+namespace subspan::bind {
+
+namespace py = pybind11;
+
+#if defined(SUBSPAN_BIND_FAKE)
+using Executor = Fake;
+inline constexpr bool shares_host_memory = false;
+#else
+using Executor = Host;
+inline constexpr bool shares_host_memory = true;
+#endif
+
+/// Runs pending signal handlers (Ctrl-C) and the caller's progress callback.
+inline std::function<void()> poll_of(const py::object& progress) {
+    return [callback = progress.ptr()] {
+        py::gil_scoped_acquire gil;
+        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        if (callback != Py_None) py::reinterpret_borrow<py::object>(callback)();
+    };
+}
+
+/// Read-only array memory on the executor: the array itself, or a copy on the device.
+template <class T>
+class Input {
+  public:
+    Input(Executor& ex, const T* host, index count) : data_(host) {
+        if constexpr (!shares_host_memory) {
+            copy_ = Buffer<T, Executor>(ex, count);
+            if (count > 0)
+                ex.copy_to_device(copy_.data(), host, static_cast<std::size_t>(count) * sizeof(T));
+            data_ = copy_.data();
+        }
+    }
+    const T* data() const { return data_; }
+
+  private:
+    const T* data_;
+    Buffer<T, Executor> copy_;
+};
+
+/// Result memory on the executor; finish() brings it to the array.
+template <class T>
+class Output {
+  public:
+    Output(Executor& ex, T* host, index count) : ex_(ex), host_(host), data_(host), count_(count) {
+        if constexpr (!shares_host_memory) {
+            copy_ = Buffer<T, Executor>(ex, count);
+            data_ = copy_.data();
+        }
+    }
+    T* data() const { return data_; }
+    void finish() {
+        ex_.sync();
+        if constexpr (!shares_host_memory)
+            if (count_ > 0)
+                ex_.copy_to_host(host_, data_, static_cast<std::size_t>(count_) * sizeof(T));
+    }
+
+  private:
+    Executor& ex_;
+    T *host_, *data_;
+    index count_;
+    Buffer<T, Executor> copy_;
+};
+
+/// A C-ordered (rows, cols) result, seen as the column-major cols-by-rows matrix in its memory.
+template <class T>
+class TransposedOutput {
+  public:
+    TransposedOutput(Executor& ex, py::array_t<T>& array)
+        : output_(ex, array.mutable_data(), array.size()), rows_(array.shape(1)),
+          cols_(array.shape(0)) {
+        require((array.flags() & py::array::c_style) != 0, "result array must be C-ordered");
+    }
+    MatrixView<T> view() const { return {output_.data(), rows_, cols_}; }
+    void finish() { output_.finish(); }
+
+  private:
+    Output<T> output_;
+    index rows_, cols_;
+};
+
+}  // namespace subspan::bind

@@ -1,0 +1,51 @@
+// Exec = Fake: a device that is not there. Its memory faults when the host touches it and its work
+// waits for sync(), so that an algorithm that would break on a GPU breaks on any machine. For tests.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "host/exec.hpp"
+
+namespace subspan {
+
+class Fake {
+  public:
+    explicit Fake(std::function<void()> poll = {});
+    Fake(const Fake&) = delete;
+    ~Fake();
+
+    void* allocate(std::size_t bytes);
+    /// Memory is poisoned, not reused: work that is still queued may refer to it.
+    void deallocate(void* data, std::size_t bytes) noexcept;
+    void copy_to_device(void* to, const void* from, std::size_t bytes);
+    void copy_to_host(void* to, const void* from, std::size_t bytes);
+    void sync();
+    void poll() { host_.poll(); }
+
+    /// Puts work behind what is already queued; it runs on the host inside the next sync().
+    void enqueue(std::function<void(Host&)> work) { queue_.push_back(std::move(work)); }
+
+  private:
+    void protect(bool accessible);
+
+    Host host_;
+    std::vector<std::function<void(Host&)>> queue_;
+    char* arena_ = nullptr;
+    std::size_t used_ = 0;
+};
+
+template <class F>
+void parallel_for(Fake& ex, index n, const F& body, index work = 1) {
+    ex.enqueue([=](Host& host) { parallel_for(host, n, body, work); });
+}
+
+template <class F>
+void for_each_entry(Fake& ex, index rows, index cols, const F& body) {
+    ex.enqueue([=](Host& host) { for_each_entry(host, rows, cols, body); });
+}
+
+double sum(Fake& ex, const double* x, index n);
+
+}  // namespace subspan

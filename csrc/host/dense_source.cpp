@@ -1,0 +1,366 @@
+// Dense matrices on the host: the fused sketching pass, products, gathers.
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "host/dense.hpp"
+#include "host/isa.hpp"
+#include "host/source.hpp"
+#include "subspan/error.hpp"
+
+namespace subspan {
+namespace {
+
+/// The nonzeros of a sparse-sign operator, sorted into buckets for every block of tile_rows rows.
+/// The order of a bucket (plus ascending, then minus ascending) depends on positions alone, so the
+/// sum has the same bits for every thread count.
+struct BucketLists {
+    std::vector<Bucket> buckets;        // all blocks, one after the other
+    std::vector<index> first_bucket;    // block -> position in buckets
+    std::vector<std::uint16_t> rows;    // tile_rows * nnz per block
+
+    BucketLists(Host& ex, const SketchOperator& S) {
+        const index blocks = (S.dim + tile_rows - 1) / tile_rows, nnz = S.nnz;
+        const index most = std::min<index>(S.size, tile_rows * nnz);  // buckets in a block
+        std::vector<Bucket> found(static_cast<std::size_t>(blocks * most));
+        std::vector<index> counts(static_cast<std::size_t>(blocks));
+        rows.resize(static_cast<std::size_t>(blocks * tile_rows * nnz));
+        ex.for_each_task(blocks, [&](index b) {
+            counts[static_cast<std::size_t>(b)] =
+                sort_block(S, b, found.data() + b * most, rows.data() + b * tile_rows * nnz);
+        });
+        first_bucket.push_back(0);
+        for (index b = 0; b < blocks; ++b) {
+            const auto from = found.begin() + b * most;
+            buckets.insert(buckets.end(), from, from + counts[static_cast<std::size_t>(b)]);
+            first_bucket.push_back(static_cast<index>(buckets.size()));
+        }
+    }
+
+    /// Counting sort of one block's nonzeros by (sketch row, sign); returns the number of buckets.
+    static index sort_block(const SketchOperator& S, index block, Bucket* buckets,
+                            std::uint16_t* sorted) {
+        const index p0 = block * tile_rows, count = std::min(tile_rows, S.dim - p0);
+        const auto nnz = static_cast<std::uint32_t>(S.nnz);
+        std::vector<SignedRow> nonzeros(static_cast<std::size_t>(count * S.nnz));
+        std::vector<std::uint16_t> per_slot(static_cast<std::size_t>(2 * S.size), 0);
+        for (index r = 0; r < count; r += 4)
+            for (std::uint32_t g = 0; g < nnz; ++g) {
+                const Words4 x =
+                    words_at(S.id, Stream::SparseSign, g, static_cast<std::uint64_t>(p0 + r) / 4);
+                for (index q = 0; q < 4 && r + q < count; ++q) {
+                    const SignedRow s = sparse_sign_nonzero(
+                        x.w[q], static_cast<std::uint64_t>(S.size), nnz, g);
+                    nonzeros[static_cast<std::size_t>((r + q) * S.nnz) + g] = s;
+                    ++per_slot[2 * s.row + s.negative];
+                }
+            }
+        std::vector<std::uint16_t> at(per_slot.size());
+        std::uint16_t total = 0;
+        index used = 0;
+        for (std::size_t row = 0; row < per_slot.size() / 2; ++row) {
+            const std::uint16_t plus = per_slot[2 * row], minus = per_slot[2 * row + 1];
+            at[2 * row] = total;
+            at[2 * row + 1] = static_cast<std::uint16_t>(total + plus);
+            total = static_cast<std::uint16_t>(total + plus + minus);
+            if (plus + minus > 0) buckets[used++] = {static_cast<std::uint32_t>(row), plus, minus};
+        }
+        for (index r = 0; r < count; ++r)
+            for (std::uint32_t g = 0; g < nnz; ++g) {
+                const SignedRow s = nonzeros[static_cast<std::size_t>(r * S.nnz) + g];
+                sorted[at[2 * s.row + s.negative]++] = static_cast<std::uint16_t>(r);
+            }
+        return used;
+    }
+};
+
+/// One sweep over the rows [row0, row0 + rows) of A in column strips: every tile is packed once and
+/// serves the column norms, the buckets of the sparse-sign sketch and the Gaussian probes.
+template <class R>
+struct TileSweep {
+    PackedSource<R> A;
+    index row0 = 0, rows = 0;  // row0 is a multiple of tile_rows
+    index scalars = 0;         // real columns of A: cols, or 2 cols for complex
+    const BucketLists* lists = nullptr;
+    R* Y = nullptr;  // sketch rows, `ldy` scalars apart
+    index sketch_size = 0, ldy = 0;
+    R scale_y = 1;
+    const R* G = nullptr;  // probes of these rows: G[r * probes + s]
+    R* P = nullptr;
+    index probes = 0, wanted_probes = 0, ldp = 0;
+    R scale_p = 1;
+    double* norms2 = nullptr;  // per real column
+    bool accumulate = false;   // add to Y and P instead of overwriting them
+
+    static constexpr index W = tile_cols<R>;
+
+    void run(Host& ex) const {
+        const index tiles = (scalars + W - 1) / W;
+        const index bytes = std::max<index>(1, sketch_size + probes) * 256;
+        index strip = std::clamp<index>((index{1} << 19) / bytes, 1, 16);
+        strip = std::max<index>(1, std::min(strip, tiles / (2 * ex.threads())));
+        const index strips = (tiles + strip - 1) / strip;
+        ex.for_each_task(strips, [&](index t) {
+            sweep_strip(ex, t * strip, std::min(strip, tiles - t * strip));
+        });
+    }
+
+  private:
+    void sweep_strip(Host& ex, index tile0, index tiles) const {
+        const index rows_out = sketch_size + probes;
+        Buffer<R, Host> scratch(ex, tiles * (tile_rows + rows_out) * W);
+        R* packed = scratch.data();
+        R* out = packed + tiles * tile_rows * W;  // per tile: sketch rows, then probe rows
+        std::fill(out, out + tiles * rows_out * W, R(0));
+        std::vector<double> squares(static_cast<std::size_t>(norms2 ? tiles * W : 0), 0.0);
+        for (index r = 0; r < rows; r += tile_rows) {
+            const index count = std::min(tile_rows, rows - r);
+            for (index t = 0; t < tiles; ++t)
+                isa_kernels<R>().pack(A, row0 + r, count, (tile0 + t) * W, width(tile0 + t),
+                                      packed + t * tile_rows * W,
+                                      norms2 ? squares.data() + t * W : nullptr);
+            for (index t = 0; t < tiles; ++t)
+                use_tile(packed + t * tile_rows * W, r, count, out + t * rows_out * W);
+        }
+        for (index t = 0; t < tiles; ++t) write_tile(tile0 + t, out + t * rows_out * W);
+        for (index c = 0; norms2 && c < tiles * W && tile0 * W + c < scalars; ++c)
+            norms2[tile0 * W + c] += squares[static_cast<std::size_t>(c)];
+    }
+
+    void use_tile(const R* tile, index r, index count, R* out) const {
+        if (lists != nullptr) {
+            const auto block = static_cast<std::size_t>((row0 + r) / tile_rows);
+            const index first = lists->first_bucket[block];
+            const index nnz =
+                static_cast<index>(lists->rows.size()) /
+                (static_cast<index>(lists->first_bucket.size() - 1) * tile_rows);
+            isa_kernels<R>().add_buckets(tile, lists->buckets.data() + first,
+                                         lists->first_bucket[block + 1] - first,
+                                         lists->rows.data() +
+                                             static_cast<index>(block) * tile_rows * nnz,
+                                         out);
+        }
+        if (probes > 0)
+            isa_kernels<R>().add_probes(tile, count, G + r * probes, probes, out + sketch_size * W);
+    }
+
+    void write_tile(index tile, const R* from) const {
+        write_rows(tile, from, sketch_size, Y, ldy, scale_y);
+        write_rows(tile, from + sketch_size * W, wanted_probes, P, ldp, scale_p);
+    }
+
+    void write_rows(index tile, const R* from, index count, R* to, index ld, R scale) const {
+        for (index i = 0; i < count; ++i) {
+            R* row = to + i * ld + tile * W;
+            const R* sums = from + i * W;
+            const index w = width(tile);
+            if (accumulate)
+                for (index c = 0; c < w; ++c) row[c] += scale * sums[c];
+            else
+                for (index c = 0; c < w; ++c) row[c] = scale * sums[c];
+        }
+    }
+
+    index width(index tile) const { return std::min(W, scalars - tile * W); }
+};
+
+/// Probe entries of rows [row0, row0 + rows) in the order the tile kernel reads them.
+template <class R>
+std::vector<R> probe_panel(Host& ex, const SketchOperator& G, index row0, index rows, index padded) {
+    Buffer<R, Host> columns(ex, rows * G.size);
+    fill_transposed<R>(ex, G, 0, row0, columns.matrix(rows, G.size));
+    std::vector<R> panel(static_cast<std::size_t>(rows * padded), R(0));
+    for (index s = 0; s < G.size; ++s)
+        for (index r = 0; r < rows; ++r)
+            panel[static_cast<std::size_t>(r * padded + s)] = columns.data()[s * rows + r];
+    return panel;
+}
+
+template <class T>
+TileSweep<real_t<T>> sweep_of(const DenseSource<T>& A) {
+    using R = real_t<T>;
+    constexpr int components = is_complex<T> ? 2 : 1;
+    TileSweep<R> sweep;
+    sweep.A = {reinterpret_cast<const R*>(A.data), A.ld, A.by_rows, components};
+    sweep.scalars = A.cols * components;
+    return sweep;
+}
+
+/// Y (+)= (S A)^T for rows [p0, p0 + rows) of A; `memory` holds that slab of S^T. Overwrites Y at p0 = 0.
+template <class T>
+void slab_product(Host& ex, const DenseSource<T>& A, index p0, index rows, const SketchOperator& S,
+                  real_t<T>* memory, MatrixView<T> Y) {
+    using R = real_t<T>;
+    const auto scale = static_cast<R>(S.isometry_scale());
+    const R keep = p0 == 0 ? R(0) : R(1);
+    if constexpr (is_complex<T>) {
+        if (!A.by_rows) {  // the real trick below needs the two parts of an entry in one column
+            Buffer<T, Host> mixed(ex, rows * S.size);
+            const MatrixView<R> real(memory, rows, S.size);
+            fill_transposed<R>(ex, S, 0, p0, real);
+            parallel_for(ex, rows * S.size,
+                         [=, to = mixed.data()](index e) { to[e] = T(real.data[e]); });
+            gemm<T>(ex, Op::Trans, Op::None, scale, A.stored().row_range(p0, rows),
+                    mixed.matrix(rows, S.size), keep, Y);
+            return;
+        }
+    }
+    constexpr index comp = is_complex<T> ? 2 : 1;  // complex rows are real rows of twice the length
+    const MatrixView<R> slab(memory, rows, S.size);
+    fill_transposed<R>(ex, S, 0, p0, slab);
+    const MatrixView<R> out(reinterpret_cast<R*>(Y.data), Y.rows * comp, Y.cols, Y.ld * comp);
+    const auto stored = A.stored();
+    const auto* data = reinterpret_cast<const R*>(stored.data);
+    if (A.by_rows)
+        gemm<R>(ex, Op::None, Op::None, scale,
+                In<R>(data + p0 * A.ld * comp, A.cols * comp, rows, A.ld * comp), slab, keep, out);
+    else
+        gemm<R>(ex, Op::Trans, Op::None, scale, In<R>(data + p0, rows, A.cols, A.ld), slab, keep, out);
+}
+
+/// Walsh-Hadamard transform of signed columns, a few at a time, keeping the sampled rows.
+template <class T>
+void hadamard_sketch(Host& ex, const DenseSource<T>& A, const SketchOperator& S, MatrixView<T> Y) {
+    using R = real_t<T>;
+    constexpr index comp = is_complex<T> ? 2 : 1;
+    const auto order = static_cast<index>(hadamard_order(static_cast<std::uint64_t>(A.rows)));
+    const index scalars = A.cols * comp;
+    const index width = order <= 16384 ? tile_cols<R> : 64 / static_cast<index>(sizeof(R));
+    std::vector<R> signs(static_cast<std::size_t>(A.rows));
+    parallel_for(ex, A.rows, [&](index p) {
+        signs[static_cast<std::size_t>(p)] =
+            static_cast<R>(hadamard_sign(S.id, static_cast<std::uint64_t>(p)));
+    });
+    std::vector<index> kept(static_cast<std::size_t>(S.size));
+    for (index i = 0; i < S.size; ++i)
+        kept[static_cast<std::size_t>(i)] = static_cast<index>(
+            permuted(S.id, static_cast<std::uint64_t>(order), static_cast<std::uint64_t>(i)));
+    const auto scale = static_cast<R>(S.isometry_scale());
+    const auto* data = reinterpret_cast<const R*>(A.data);
+    auto* out = reinterpret_cast<R*>(Y.data);
+    const index row_step = (A.by_rows ? A.ld : 1) * comp, col_step = A.by_rows ? 1 : A.ld;
+    ex.for_each_task((scalars + width - 1) / width, [&](index strip) {
+        const index c0 = strip * width, w = std::min(width, scalars - c0);
+        Buffer<R, Host> work(ex, order * w);
+        R* x = work.data();
+        for (index r = 0; r < A.rows; ++r)
+            for (index c = 0; c < w; ++c) {
+                const index entry = (c0 + c) / comp, part = (c0 + c) % comp;
+                x[r * w + c] = signs[static_cast<std::size_t>(r)] *
+                               data[r * row_step + entry * col_step * comp + part];
+            }
+        std::fill(x + A.rows * w, x + order * w, R(0));
+        isa_kernels<R>().hadamard(x, order, w);
+        for (index i = 0; i < S.size; ++i)
+            for (index c = 0; c < w; ++c)
+                out[i * Y.ld * comp + c0 + c] = scale * x[kept[static_cast<std::size_t>(i)] * w + c];
+    });
+}
+
+template <class T>
+void zero(MatrixView<T> Y) {
+    for (index j = 0; j < Y.cols; ++j) std::fill(Y.col(j), Y.col(j) + Y.rows, T(0));
+}
+
+}  // namespace
+
+template <class T>
+void sketch_pass(Host& ex, const DenseSource<T>& A, const SketchPass<T>& pass) {
+    using R = real_t<T>;
+    constexpr index comp = is_complex<T> ? 2 : 1;
+    const bool sketching = pass.Y.cols > 0, probing = pass.P.cols > 0;
+    if (pass.norms2) std::fill(pass.norms2, pass.norms2 + A.cols, 0.0);
+    if (A.rows == 0 || A.cols == 0) {
+        zero(pass.Y);
+        zero(pass.P);
+        return;
+    }
+    const bool sparse = sketching && pass.sketch.kind == SketchKind::SparseSign;
+    const bool slabs = sketching && (pass.sketch.kind == SketchKind::Gaussian ||
+                                     pass.sketch.kind == SketchKind::Rademacher);
+    if (sketching && pass.sketch.kind == SketchKind::Hadamard)
+        hadamard_sketch(ex, A, pass.sketch, pass.Y);
+
+    // Rows per round: bounded by the slab of S that is held, 4 MiB, and by the interrupt latency.
+    const index held = std::max<index>(pass.sketch.size * static_cast<index>(slabs), 1);
+    index round = std::max<index>(1024, (index{4} << 20) / (held * static_cast<index>(sizeof(R))));
+    round = slabs ? (round + tile_rows - 1) / tile_rows * tile_rows
+                  : std::max<index>(tile_rows, (index{1} << 31) / A.cols / tile_rows * tile_rows);
+    Buffer<R, Host> slab(ex, slabs ? std::min(round, A.rows) * held : 0);
+
+    TileSweep<R> sweep = sweep_of(A);
+    std::vector<double> squares(static_cast<std::size_t>(pass.norms2 ? sweep.scalars : 0), 0.0);
+    sweep.norms2 = pass.norms2 ? squares.data() : nullptr;
+    const bool sweeping = sparse || probing || pass.norms2;
+    std::optional<BucketLists> lists;
+    if (sparse) {
+        sweep.lists = &lists.emplace(ex, pass.sketch);
+        sweep.Y = reinterpret_cast<R*>(pass.Y.data);
+        sweep.sketch_size = pass.Y.cols;
+        sweep.ldy = pass.Y.ld * comp;
+        sweep.scale_y = static_cast<R>(pass.sketch.isometry_scale());
+    }
+    if (probing) {
+        sweep.P = reinterpret_cast<R*>(pass.P.data);
+        sweep.wanted_probes = pass.P.cols;
+        sweep.probes = (pass.P.cols + 3) / 4 * 4;
+        sweep.ldp = pass.P.ld * comp;
+        sweep.scale_p = static_cast<R>(pass.probe.isometry_scale());
+    }
+    for (index p0 = 0; p0 < A.rows; p0 += round) {
+        const index rows = std::min(round, A.rows - p0);
+        if (sweeping) {
+            const auto panel = probing
+                                   ? probe_panel<R>(ex, pass.probe, p0, rows, sweep.probes)
+                                   : std::vector<R>{};
+            sweep.G = panel.data();
+            sweep.row0 = p0;
+            sweep.rows = rows;
+            sweep.accumulate = p0 > 0;
+            sweep.run(ex);
+        }
+        if (slabs) slab_product(ex, A, p0, rows, pass.sketch, slab.data(), pass.Y);
+        ex.poll();
+    }
+    for (index c = 0; pass.norms2 && c < sweep.scalars; ++c)
+        pass.norms2[c / comp] += squares[static_cast<std::size_t>(c)];
+}
+
+template <class T>
+void apply(Host& ex, const DenseSource<T>& A, In<T> X, MatrixView<T> Y) {
+    gemm<T>(ex, A.by_rows ? Op::Trans : Op::None, Op::None, T(1), A.stored(), X, T(0), Y);
+}
+
+template <class T>
+void apply_transpose(Host& ex, const DenseSource<T>& A, In<T> X, MatrixView<T> Y) {
+    gemm<T>(ex, A.by_rows ? Op::None : Op::Trans, Op::None, T(1), A.stored(), X, T(0), Y);
+}
+
+template <class T>
+void gather_columns(Host& ex, const DenseSource<T>& A, const index* J, MatrixView<T> C) {
+    if (!A.by_rows) {
+        ex.for_each_task(C.cols, [&](index j) {
+            std::copy_n(A.data + J[j] * A.ld, A.rows, C.col(j));
+        });
+        return;
+    }
+    constexpr index block = 64;  // rows at a time: each row of A is visited once
+    ex.for_each_task((A.rows + block - 1) / block, [&](index b) {
+        const index end = std::min(A.rows, (b + 1) * block);
+        for (index j = 0; j < C.cols; ++j)
+            for (index i = b * block; i < end; ++i) C(i, j) = A.data[i * A.ld + J[j]];
+    });
+}
+
+#define SUBSPAN_INSTANTIATE(T)                                                           \
+    template void sketch_pass<T>(Host&, const DenseSource<T>&, const SketchPass<T>&);    \
+    template void apply<T>(Host&, const DenseSource<T>&, In<T>, MatrixView<T>);          \
+    template void apply_transpose<T>(Host&, const DenseSource<T>&, In<T>, MatrixView<T>); \
+    template void gather_columns<T>(Host&, const DenseSource<T>&, const index*, MatrixView<T>);
+SUBSPAN_INSTANTIATE(float)
+SUBSPAN_INSTANTIATE(double)
+SUBSPAN_INSTANTIATE(std::complex<float>)
+SUBSPAN_INSTANTIATE(std::complex<double>)
+#undef SUBSPAN_INSTANTIATE
+
+}  // namespace subspan

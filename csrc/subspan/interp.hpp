@@ -1,0 +1,143 @@
+// The interpolation matrix: A ~ A[:, J] W with W[:, J] = I, and the certificate of its error.
+//
+// W (k-by-n) is written as its transpose, an n-by-k column-major matrix, which is the row-major W.
+#pragma once
+
+#include "subspan/skeleton.hpp"
+#include "subspan/orthonormalize.hpp"
+
+namespace subspan {
+
+enum class Coefficients : int {
+    Factor = 0,  // from the pivoted factor of the selection
+    Osid = 1,    // least squares on the sketch: oversampled sketchy ID
+    Exact = 2,   // least squares against A: one more pass
+};
+
+/// Coefficients from the factor itself: T^T = L2 L1^-1 (LUPP), or R12^T R11^-T (methods on A).
+template <class T, class E>
+void factor_coefficients(E& ex, const Skeleton<T, E>& skeleton, MatrixView<T> Wt) {
+    const index n = Wt.rows, k = skeleton.rank;
+    const auto F = skeleton.factor_matrix(n).columns(0, k);
+    const auto order = upload<index>(ex, skeleton.perm);
+    if (skeleton.kind == FactorKind::UnitLower) {
+        const auto rest = F.row_range(k, n - k);
+        trsm<T>(ex, Side::Right, Uplo::Lower, Op::None, Diag::Unit, F.block(0, 0, k, k), rest);
+        for_each_entry(ex, n - k, rest.cols, ScatterRowEntry<T>{rest, Wt, order.data() + k});
+    } else {
+        Buffer<T, E> r11(ex, k * k), rt11(ex, k * k);
+        const auto R11 = r11.matrix(k, k), Rt11 = rt11.matrix(k, k);
+        copy<E, T>(ex, F, Wt);
+        for_each_entry(ex, k, Rt11.cols, GatherRowEntry<T>{F, Rt11, order.data()});
+        for_each_entry(ex, k, R11.cols, TransposeEntry<T>{Rt11, R11});
+        solve_transposed<E, T>(ex, R11, Wt);
+    }
+    for_each_entry(ex, k, Wt.cols, UnitRowEntry<T>{Wt, order.data()});
+}
+
+/// W = argmin ||Y^T - Y_J^T W||_F, Y = (S A)^T with at least k columns (2309.16002, OSID).
+template <class T, class E>
+void sketched_coefficients(E& ex, const Skeleton<T, E>& skeleton, MatrixView<T> Wt) {
+    const index n = Wt.rows, k = skeleton.rank, l = skeleton.sketch_cols;
+    const auto Y = skeleton.sketch_matrix(n);
+    const auto order = upload<index>(ex, skeleton.perm);
+    Buffer<T, E> yj(ex, k * l), b(ex, l * k), qc(ex, l * k), r(ex, k * k);
+    const auto YJ = yj.matrix(k, l), B = b.matrix(l, k), Qc = qc.matrix(l, k), R = r.matrix(k, k);
+    for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{Y, YJ, order.data()});
+    for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
+    orthonormalize<E, T>(ex, B, R);
+    for_each_entry(ex, l, Qc.cols, ConjugateEntry<T>{B, Qc});
+    gemm<T>(ex, Op::None, Op::None, T(1), Y, Qc, T(0), Wt);
+    solve_transposed<E, T>(ex, R, Wt);
+    for_each_entry(ex, k, Wt.cols, UnitRowEntry<T>{Wt, order.data()});
+}
+
+/// C = Q R for the skeleton columns C, in place. The sketch of C is at hand: preconditioned with its
+/// triangular factor, C is well conditioned and one Cholesky-QR is safe (Fan, Guo, Lin, 2021).
+template <class T, class E>
+void orthonormalize_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, MatrixView<T> C,
+                             MatrixView<T> R) {
+    const index k = C.cols, l = skeleton.sketch_cols;
+    if (2 * l >= 3 * k && C.rows >= 2 * k) {
+        const auto order = upload<index>(ex, skeleton.perm);
+        Buffer<T, E> yj(ex, k * l), b(ex, l * k), first(ex, k * k), second(ex, k * k),
+            saved(ex, C.rows * k);
+        const auto YJ = yj.matrix(k, l), B = b.matrix(l, k), Rs = first.matrix(k, k),
+                   R2 = second.matrix(k, k), copy_of_C = saved.matrix(C.rows, k);
+        for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
+        for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
+        orthonormalize<E, T>(ex, B, Rs);
+        const auto diagonal = abs_diagonal(ex, Rs);
+        const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
+        if (*low > static_cast<double>(k) * eps<T> * *high) {
+            copy<E, T>(ex, C, copy_of_C);
+            trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
+            if (cholesky_qr(ex, C, R2, 10.0)) {
+                gemm<T>(ex, Op::None, Op::None, T(1), R2, Rs, T(0), R);
+                return;
+            }
+            copy<E, T>(ex, copy_of_C, C);
+        }
+    }
+    orthonormalize<E, T>(ex, C, R);
+}
+
+/// W = argmin ||A - A_J W||_F by QR of A_J: one pass to gather A_J, one for Q^H A.
+///
+/// The squared error left is ||A||_F^2 - ||Q^H A||_F^2; it is returned if that difference has digits,
+/// else -1. With a tolerance, trailing pivots are dropped while the error stays below it (the rows of
+/// Q^H A add up); skeleton.rank becomes the rank that is left, and Wt's leading columns are used.
+template <class T, class E, class S>
+double exact_coefficients(E& ex, const S& A, Skeleton<T, E>& skeleton, MatrixView<T> Wt,
+                          double tolerance) {
+    const index m = A.rows, n = A.cols, k = skeleton.rank;
+    Buffer<T, E> c(ex, m * k), conjugated(ex, is_complex<T> ? m * k : 0), r(ex, k * k);
+    Buffer<double, E> norms(ex, k);
+    const auto C = c.matrix(m, k), R = r.matrix(k, k);
+    const auto order = upload<index>(ex, skeleton.perm);
+    gather_columns(ex, A, order.data(), C);
+    orthonormalize_skeleton(ex, skeleton, n, C, R);
+    ex.poll();
+    if constexpr (is_complex<T>) {
+        const auto Cc = conjugated.matrix(m, k);
+        for_each_entry(ex, m, k, ConjugateEntry<T>{C, Cc});
+        apply_transpose(ex, A, Cc, Wt);
+    } else {
+        apply_transpose(ex, A, C, Wt);
+    }
+    skeleton.passes += 2;
+    parallel_for(ex, k, ColumnNorm<T>{Wt, norms.data()}, n);
+    const auto energy = fetch(ex, norms.data(), k);
+    double left = skeleton.norm2;
+    for (const double e : energy) left -= e;
+    const bool revealed = skeleton.norm2 > 0 && left > 1e4 * eps<T> * skeleton.norm2;
+    if (!revealed) left = skeleton.history.empty() ? -1 : std::pow(skeleton.history.back().residual, 2);
+    for (index j = k; tolerance > 0 && left >= 0 && j > 0; --j) {
+        left += energy[static_cast<std::size_t>(j - 1)];
+        if (left > tolerance * tolerance) {
+            left -= energy[static_cast<std::size_t>(j - 1)];
+            break;
+        }
+        skeleton.rank = j - 1;
+    }
+    const index rank = skeleton.rank;
+    solve_transposed<E, T>(ex, R.block(0, 0, rank, rank), Wt.columns(0, rank));
+    for_each_entry(ex, rank, rank, UnitRowEntry<T>{Wt.columns(0, rank), order.data()});
+    return revealed ? left : -1;
+}
+
+/// Gram matrix (s-by-s) of E = P - Wt P[J, :] = ((A - A_J W)^T G^T), the error seen by the probe G.
+/// trace = unbiased estimate of ||A - A_J W||_F^2, since G is independent of J and W.
+template <class T, class E>
+void probe_error_gram(E& ex, const Skeleton<T, E>& skeleton, In<T> Wt, MatrixView<T> gram_matrix) {
+    const index n = Wt.rows, k = skeleton.rank, s = skeleton.probes;
+    Buffer<T, E> error(ex, n * s), pj(ex, k * s);
+    const auto Err = error.matrix(n, s), PJ = pj.matrix(k, s);
+    const auto order = upload<index>(ex, skeleton.perm);
+    copy<E, T>(ex, skeleton.probe_matrix(n), Err);
+    for_each_entry(ex, k, PJ.cols, GatherRowEntry<T>{skeleton.probe_matrix(n), PJ, order.data()});
+    gemm<T>(ex, Op::None, Op::None, T(-1), Wt, PJ, T(1), Err);
+    gram<T>(ex, Err, gram_matrix);
+}
+
+}  // namespace subspan

@@ -1,0 +1,112 @@
+// The outcome of a column selection: the chosen columns and the by-products that make the
+// interpolation matrix and the error certificate cheap.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "subspan/error.hpp"
+#include "subspan/source.hpp"
+
+namespace subspan {
+
+enum class StopReason : int { Rank = 0, Tolerance = 1, Exhausted = 2 };
+
+/// One block of an adaptive method.
+struct HistoryEntry {
+    index rank = 0;         // after the block
+    double residual = 0;    // absolute Frobenius error at that rank
+    bool exact = false;     // revealed by the factorization, or estimated from a fresh sketch
+    index accepted = 0, proposed = 0;
+};
+
+/// How `factor` encodes the coefficients of the skeleton columns.
+enum class FactorKind : int {
+    None = 0,
+    UnitLower = 1,   // L of the pivoted sketch, rows in pivot order (perm): T^T = L2 L1^-1
+    Triangular = 2,  // (Q^H A)^T in column order, with R11 = its rows at the pivots: T = R11^-1 R12
+};
+
+template <class T, Exec E>
+struct Skeleton {
+    index rank = 0;
+    std::vector<index> perm;  // all n columns, the chosen ones first, in pivot order
+    StopReason stop = StopReason::Rank;
+    std::vector<HistoryEntry> history;
+    index passes = 0;
+
+    FactorKind kind = FactorKind::None;
+    Buffer<T, E> factor;  // n-by-factor_cols
+    index factor_cols = 0;
+
+    Buffer<T, E> sketch;  // (S A)^T, n-by-sketch_cols, columns in the original order
+    index sketch_cols = 0;
+
+    Buffer<T, E> probe;  // (G A)^T, n-by-probes, independent of every choice made here
+    index probes = 0;
+
+    Buffer<double, E> residual2;  // squared residual norm of every column, if the method reveals it
+    double norm2 = -1;            // ||A||_F^2, negative if unknown
+
+    MatrixView<T> factor_matrix(index n) const { return factor.matrix(n, factor_cols); }
+    MatrixView<T> sketch_matrix(index n) const { return sketch.matrix(n, sketch_cols); }
+    MatrixView<T> probe_matrix(index n) const { return probe.matrix(n, probes); }
+    std::vector<index> pivots() const { return {perm.begin(), perm.begin() + rank}; }
+};
+
+/// Options shared by the selections.
+struct SelectOptions {
+    index rank = 0;          // at most this many columns
+    double tolerance = 0;    // absolute Frobenius error to stop at; 0 for none
+    double relative = 0;     // error relative to ||A||_F to stop at; 0 for none
+    index block = 0;         // columns per round
+    bool fixed_block = false;
+    SketchOperator sketch;   // kind, nnz and stream; its size is what a fixed-rank method draws
+    SketchOperator probe;    // size 0: no probe
+    StreamId sampling;       // random pivoting
+    bool want_norms = true;  // column norms can be had (not for operators)
+};
+
+inline SketchOperator resized(SketchOperator S, index size, std::uint32_t repetition = 0) {
+    S.size = size;
+    S.nnz = S.nnz < size ? S.nnz : static_cast<int>(size);
+    S.id.repetition = repetition;
+    return S;
+}
+
+/// Perm with `chosen` first and the other columns after them in ascending order.
+inline std::vector<index> permutation_with(const std::vector<index>& chosen, index n) {
+    std::vector<bool> taken(static_cast<std::size_t>(n), false);
+    std::vector<index> perm = chosen;
+    for (const index j : chosen) taken[static_cast<std::size_t>(j)] = true;
+    for (index j = 0; j < n; ++j)
+        if (!taken[static_cast<std::size_t>(j)]) perm.push_back(j);
+    return perm;
+}
+
+/// One reading of A: sketch, probe and ||A||_F^2 into the skeleton.
+template <class T, class E, class S>
+void first_pass(E& ex, const S& A, const SketchOperator& op, const SelectOptions& options,
+                Skeleton<T, E>& skeleton, double* norms2 = nullptr) {
+    SketchPass<T> pass;
+    skeleton.sketch_cols = op.size;
+    skeleton.sketch = Buffer<T, E>(ex, A.cols * op.size);
+    skeleton.probes = options.probe.size;
+    skeleton.probe = Buffer<T, E>(ex, A.cols * options.probe.size);
+    Buffer<double, E> own(ex, options.want_norms && norms2 == nullptr ? A.cols : 0);
+    pass.sketch = op;
+    pass.Y = skeleton.sketch_matrix(A.cols);
+    pass.probe = options.probe;
+    pass.P = skeleton.probe_matrix(A.cols);
+    pass.norms2 = norms2 != nullptr ? norms2 : own.data();
+    sketch_pass(ex, A, pass);
+    ++skeleton.passes;
+    if (!options.want_norms) return;
+    skeleton.norm2 = sum(ex, pass.norms2, A.cols);
+    constexpr bool single = std::is_same_v<real_t<T>, float>;
+    constexpr double low = single ? 1e-50 : 1e-260, high = single ? 1e60 : 1e260;
+    if (!(skeleton.norm2 >= low && skeleton.norm2 <= high))
+        throw OutOfRange(message("sum of squares of A is ", skeleton.norm2));
+}
+
+}  // namespace subspan

@@ -1,0 +1,105 @@
+"""Developer tasks. `nox -l` lists them; `nox -s NAME -- ARGS` passes ARGS on."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "tests"]
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+FAKE = "-Ccmake.define.SUBSPAN_FAKE=ON"
+EXAMPLES = ("pytest", "--doctest-modules", "--doctest-ignore-import-errors", "--pyargs", "subspan")
+# numpy and SciPy bring a BLAS thread pool each; idle workers of one must not hold the cores.
+THREADS = {"OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", "10")}
+
+
+@nox.session(venv_backend="none")
+def tests(task: nox.Session) -> None:
+    """Run the README's test command on the current tree."""
+    task.run("./dev", "test", *task.posargs, external=True)
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
+def pythons(task: nox.Session) -> None:
+    """Run the tests on every supported Python; missing interpreters are skipped."""
+    task.install(".[test]", FAKE)
+    task.run("pytest", *task.posargs, env=THREADS)
+
+
+@nox.session
+def asan(task: nox.Session) -> None:
+    """Run the fast tests under the address and undefined-behaviour sanitizers."""
+    task.install(
+        ".[test]",
+        FAKE,
+        "-Cbuild-dir=build/asan",
+        "-Ccmake.build-type=Debug",
+        "-Ccmake.define.SUBSPAN_SANITIZE=address,undefined",
+    )
+    # The interpreter is not built with the sanitizer, hence the preload; its own leaks are not
+    # ours. libstdc++ is there so that exceptions are intercepted. Without -s, pytest's capture
+    # would swallow the report.
+    compiler = os.environ.get("CXX", "g++")
+    libraries = " ".join(
+        task.run(compiler, f"-print-file-name={name}", external=True, silent=True).strip()
+        for name in ("libasan.so", "libstdc++.so.6")
+    )
+    task.run(
+        *("python", "-m", "pytest", "-s", "-m", "not slow"),
+        *task.posargs,
+        env={
+            **THREADS,
+            "LD_PRELOAD": libraries,
+            "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        },
+    )
+
+
+@nox.session
+def wheel(task: nox.Session) -> None:
+    """Build the wheel, install it outside the checkout; run the tests and the examples there."""
+    task.install("build")
+    with tempfile.TemporaryDirectory() as folder:
+        away = Path(folder)
+        task.run("python", "-m", "build", "--wheel", "--outdir", folder)
+        (built,) = away.glob("*.whl")
+        stray = [name for name in zipfile.ZipFile(built).namelist() if "_fake" in name]
+        if stray:
+            task.error(f"the wheel ships what only the tests may use: {stray}")
+        task.run("python", "-m", "venv", str(away / "venv"))
+        python = str(away / "venv" / "bin" / "python")
+        task.run(python, "-m", "pip", "install", "-qq", f"{built}[test]", external=True)
+        shutil.copytree(ROOT / "tests", away / "tests")
+        shutil.copy(ROOT / "pyproject.toml", away)  # pytest's options
+        with task.chdir(away):
+            task.run(python, "-m", *EXAMPLES, external=True, env=THREADS)
+            task.run(python, "-m", "pytest", *task.posargs, external=True, env=THREADS)
+
+
+@nox.session
+def lint(task: nox.Session) -> None:
+    """Run every formatter and checker, at the versions that .pre-commit-config.yaml pins."""
+    task.install("pre-commit")
+    task.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", *task.posargs)
+
+
+@nox.session(name="bench-small")
+def bench_small(task: nox.Session) -> None:
+    """Run the benchmarks on small sizes, to see that they still work."""
+    task.install(".[bench]")
+    task.run("python", "-m", "bench", "--small", *task.posargs, env=THREADS)
+
+
+@nox.session
+def examples(task: nox.Session) -> None:
+    """Run the examples in the docstrings of the installed package."""
+    task.install(".[test,demo]")
+    task.chdir(task.create_tmp())
+    task.run(*EXAMPLES, *task.posargs, env=THREADS)

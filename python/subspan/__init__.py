@@ -1,0 +1,28 @@
+"""subspan: randomized column, row and low-rank decompositions with error certificates."""
+
+from importlib.metadata import version as _version
+
+__version__ = _version("subspan")
+
+from . import error, sketch
+from .config import show_config
+from .exceptions import DeviceUnavailable, ToleranceNotMet
+from .interp import InterpolativeDecomposition, interpolative
+from .pivot import leverage_scores, pivots
+from .result import ErrorEstimate, Plan, load
+
+__all__ = [
+    "DeviceUnavailable",
+    "ErrorEstimate",
+    "InterpolativeDecomposition",
+    "Plan",
+    "ToleranceNotMet",
+    "__version__",
+    "error",
+    "interpolative",
+    "leverage_scores",
+    "load",
+    "pivots",
+    "show_config",
+    "sketch",
+]

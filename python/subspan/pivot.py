@@ -1,0 +1,320 @@
+"""Choosing columns (or rows): pivoting methods and leverage scores.
+
+One table maps the public names to the compiled selections and says what each needs; `select` runs
+one of them on a source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._array import as_rank
+from ._rng import seed_word
+from .sketch import KINDS
+from .source import Source, as_source
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """What a pivoting method is made of.
+
+    Attributes
+    ----------
+    native : str
+        Name of the compiled selection at fixed rank.
+    adaptive : str or None
+        Name of the selection that stops at a tolerance.
+    family : {"sketch", "blockwise", "subspace", "reference"}
+        "sketch" and "subspace" look at a sketch; "blockwise" methods factor A itself and give
+        optimal coefficients and the exact error; "reference" is slow.
+    """
+
+    native: str
+    adaptive: str | None
+    family: str
+
+
+METHODS = {
+    "lupp": Method("lupp", "lupp_adaptive", "sketch"),
+    "cpqr": Method("sketched_cpqr", None, "sketch"),
+    "cpqr_on_A": Method("plain_greedy", "plain_greedy", "blockwise"),
+    "rbrp": Method("rbrp", "rbrp", "blockwise"),
+    "rp": Method("rp", "rp", "blockwise"),
+    "brp": Method("brp", "brp", "blockwise"),
+    "greedy": Method("greedy", "greedy", "blockwise"),
+    "bgp": Method("plain_greedy", "plain_greedy", "blockwise"),
+    "leverage": Method("leverage", None, "subspace"),
+    "deim": Method("deim", None, "subspace"),
+    "arp": Method("arp", None, "subspace"),
+    "strong": Method("strong", None, "reference"),
+}
+PIVOTING = tuple(name for name in METHODS if name != "cpqr_on_A")
+KIND_CODES = {"gaussian": 0, "rademacher": 1, "sparse_sign": 2, "countsketch": 2, "srht": 3}
+STOP_REASONS = ("rank", "tolerance", "exhausted")
+_ADAPTIVE_BLOCK = 32
+
+
+@dataclasses.dataclass
+class Selection:
+    """Settings of one selection, ``"auto"`` resolved; `reasons` says why."""
+
+    pivoting: str
+    rank: int
+    atol: float = 0.0
+    rtol: float = 0.0
+    sketch: str | None = "sparse_sign"
+    sketch_size: int = 0
+    block_size: int | None = None
+    probes: int = 0
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def method(self) -> Method:
+        """The table entry."""
+        return METHODS[self.pivoting]
+
+    @property
+    def to_tolerance(self) -> bool:
+        """Whether a tolerance may stop the selection before the rank does."""
+        return self.atol > 0 or self.rtol > 0
+
+
+def choose_pivoting(
+    source: Source, pivoting: str, sketch: str | None, tolerance: bool, reasons: dict[str, str]
+) -> str:
+    """Resolve ``pivoting="auto"`` and refuse what the source or the stopping rule cannot serve."""
+    if pivoting == "auto":
+        if tolerance and source.kind != "operator":
+            reasons["pivoting"] = "the tolerance is tested against the exact residual"
+            return "rbrp"
+        reasons["pivoting"] = "fastest pivots from a sketch"
+        return "lupp"
+    if pivoting not in PIVOTING:
+        raise ValueError(f"pivoting={pivoting!r} is not known; expected 'auto' or one of {PIVOTING}")
+    if pivoting == "cpqr" and (sketch is None or (sketch == "auto" and tolerance)):
+        if sketch == "auto":
+            reasons["pivoting"] = "a tolerance needs pivoting on A itself"
+        pivoting = "cpqr_on_A"
+    if sketch is None and METHODS[pivoting].family in ("sketch", "subspace"):
+        raise ValueError(f"sketch=None is not possible with pivoting={pivoting!r}; it needs a sketch")
+    if tolerance and METHODS[pivoting].adaptive is None:
+        able = tuple(name for name in PIVOTING if METHODS[name].adaptive or name == "cpqr")
+        raise ValueError(
+            f"pivoting={pivoting!r} works at a fixed rank only; with rtol or atol choose one of {able}"
+        )
+    if source.kind == "operator" and METHODS[pivoting].family in ("blockwise", "reference"):
+        raise TypeError(
+            f"A is an operator and pivoting={pivoting!r} reads columns of A; choose 'lupp', 'cpqr' (with "
+            "a sketch), 'leverage', 'deim' or 'arp'"
+        )
+    return pivoting
+
+
+def choose_sketch(source: Source, sketch: str | None, reasons: dict[str, str]) -> str | None:
+    """Resolve ``sketch="auto"``."""
+    if sketch is None or (isinstance(sketch, str) and sketch in KINDS):
+        if sketch == "srht" and source.kind != "dense":
+            raise ValueError(f"sketch='srht' needs a dense A, got a {source.kind} one")
+        return sketch
+    if not isinstance(sketch, str) or sketch != "auto":
+        raise ValueError(
+            f"sketch={sketch!r} is not known; expected None, 'auto' or one of {sorted(KINDS)}"
+        )
+    if source.kind == "operator":
+        reasons["sketch"] = "an operator is asked for products with dense vectors anyway"
+        return "gaussian"
+    reasons["sketch"] = "one reading of A, whatever the sketch size"
+    return "sparse_sign"
+
+
+def choose_block(pivoting: str, rank: int, tolerance: bool, block_size: int | None) -> int:
+    """Resolve ``block_size=None``: a tenth of the rank between 16 and 128, 32 if it is open."""
+    if block_size is not None:
+        block = as_rank(block_size, 2**31, "block_size")
+        if block == 0:
+            raise ValueError("block_size=0 must be at least 1")
+        return block
+    if pivoting == "cpqr_on_A":
+        return 1
+    if tolerance or pivoting == "lupp":
+        return _ADAPTIVE_BLOCK
+    return min(128, max(16, rank // 10))
+
+
+def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> Any:
+    """Run a selection; returns the compiled skeleton."""
+    native = _native.module()
+    kind = settings.sketch if settings.sketch is not None else "gaussian"
+    tolerance = settings.to_tolerance
+    block = choose_block(settings.pivoting, settings.rank, tolerance, settings.block_size)
+    name = settings.method.adaptive if tolerance else settings.method.native
+    size = settings.sketch_size
+    nnz = {"countsketch": 1}.get(kind, 8)
+    m = source.shape[0]
+    # An adaptive method draws its own numbers of rows: the operator's size only has to admit nnz.
+    op = native.SketchOperator(
+        KIND_CODES[kind], max(size, 1), m, min(nnz, max(size, 1)) if size else 1, seed, 0
+    )
+    if tolerance:
+        op = native.SketchOperator(KIND_CODES[kind], max(size, nnz), m, nnz, seed, 0)
+    probe = native.SketchOperator(0, settings.probes, m, 1, seed, 1)
+    return native.select(
+        source.native,
+        name,
+        rank=settings.rank,
+        tolerance=settings.atol,
+        relative=settings.rtol,
+        block=block,
+        fixed_block=settings.block_size is not None,
+        sketch=op,
+        probe=probe,
+        seed=seed,
+        want_norms=source.kind != "operator",
+        variant=2.0 if settings.pivoting == "strong" else -1.0,
+        progress=poll,
+    )
+
+
+def in_range(source: Source) -> tuple[Source, int]:
+    """Return a source whose squares are in range, and the exponent of 2 that A was divided by.
+
+    Called when the compiled selection reports a sum of squares that is zero, infinite or NaN.
+    Raises ValueError for entries that are NaN or infinite. Exponent 0 means that A is zero.
+    """
+    largest = source.magnitude()
+    if largest == 0:
+        return source, 0
+    exponent = int(np.frexp(largest)[1])
+    return source.scaled(-exponent), exponent
+
+
+def pivots(
+    A: Any,
+    k: int,
+    *,
+    pivoting: str = "lupp",
+    axis: int = 1,
+    sketch: str | None = "auto",
+    block_size: int | None = None,
+    rng: Any = None,
+) -> NDArray[np.int64]:
+    """Indices of k columns (or rows) that span A well, and nothing else.
+
+    Parameters
+    ----------
+    A : array, sparse matrix or LinearOperator, shape (m, n)
+    k : int
+        ``0 <= k <= min(m, n)``.
+    pivoting : str
+        "lupp" (LU with partial pivoting of a sketch), "cpqr" (column-pivoted QR of a sketch; of A
+        itself with ``sketch=None``), "rbrp" (robust blockwise random pivoting), "rp" (random
+        pivoting with the law of the sequential method), "brp" and "bgp" (blockwise random and
+        greedy without the filter, for comparison), "greedy" (blockwise greedy with the filter),
+        "leverage", "deim", "arp" (adaptive randomized pivoting), "strong" (strong RRQR, slow).
+    axis : {1, 0}
+        1 chooses columns, 0 rows.
+    sketch : str or None
+        Sketch operator; "auto" is sparse sign.
+    block_size : int, optional
+        Columns per round of a blockwise method.
+    rng : int, numpy.random.Generator or None
+
+    Returns
+    -------
+    array of int64, shape (k,)
+        Distinct, in the order chosen. If A has numerical rank below k, the rest is arbitrary.
+
+    Raises
+    ------
+    ValueError
+        If `k`, `pivoting`, `sketch` or `axis` is out of range or A is not finite.
+
+    Notes
+    -----
+    "lupp": one reading of A and ``n k^2`` flops (arXiv 2310.09417). "rbrp": about k/block_size
+    readings, ``2 m n k`` flops (arXiv 2309.16002).
+
+    Examples
+    --------
+    >>> import numpy as np, subspan
+    >>> A = np.zeros((5, 4))
+    >>> A[:, 2] = 1.0
+    >>> subspan.pivots(A, 1, rng=0)
+    array([2])
+    """
+    if axis not in (0, 1):
+        raise ValueError(f"axis={axis!r} must be 0 or 1")
+    source = as_source(A) if axis == 1 else as_source(A).transposed
+    k = as_rank(k, min(source.shape), "k", source.shape)
+    reasons: dict[str, str] = {}
+    name = choose_pivoting(source, pivoting, sketch, False, reasons)
+    kind = choose_sketch(source, sketch, reasons)
+    seed = seed_word(rng)
+    if k == 0:
+        return np.empty(0, np.int64)
+    extra = 10 if name in ("cpqr", "leverage", "deim") else 0
+    settings = Selection(
+        name, k, sketch=kind, sketch_size=min(k + extra, source.shape[0]), block_size=block_size
+    )
+    try:
+        skeleton = select(source, settings, seed)
+    except FloatingPointError:
+        source, exponent = in_range(source)
+        if exponent == 0:
+            return np.arange(k, dtype=np.int64)
+        skeleton = select(source, settings, seed)
+    return np.array(skeleton.permutation[:k])
+
+
+def leverage_scores(A: Any, rank: int | None = None, *, axis: int = 0) -> NDArray[np.float64]:
+    """Leverage scores of the rows (or columns) of A: squared row norms of an orthonormal basis.
+
+    Parameters
+    ----------
+    A : array, shape (m, n)
+    rank : int, optional
+        Scores of the leading singular subspace of this dimension; by default the numerical rank.
+    axis : {0, 1}
+        0 scores rows, 1 columns.
+
+    Returns
+    -------
+    array of float64, shape (m,) or (n,)
+        Between 0 and 1; they sum to the rank.
+
+    Raises
+    ------
+    ValueError
+        If `rank` or `axis` is out of range or A is not finite.
+
+    Notes
+    -----
+    By a thin singular value decomposition: ``O(m n min(m, n))`` flops and a copy of A. Mahoney and
+    Drineas, PNAS 106 (2009).
+
+    Examples
+    --------
+    >>> import numpy as np, subspan
+    >>> subspan.leverage_scores(np.eye(3)[:, :2]).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    if axis not in (0, 1):
+        raise ValueError(f"axis={axis!r} must be 0 or 1")
+    source = as_source(A)
+    if source.kind != "dense":
+        raise TypeError(f"leverage_scores needs a dense array, got a {source.kind} matrix")
+    source.magnitude()
+    matrix = source.matrix if axis == 0 else source.matrix.T
+    if rank is not None:
+        rank = as_rank(rank, min(source.shape), "rank", source.shape)
+    if matrix.size == 0:
+        return np.zeros(matrix.shape[0])
+    U, s, _ = np.linalg.svd(matrix, full_matrices=False)
+    if rank is None:
+        rank = int((s > s[0] * max(matrix.shape) * np.finfo(s.dtype).eps).sum())
+    return np.asarray((np.abs(U[:, :rank]) ** 2).sum(axis=1), np.float64)

@@ -1,0 +1,169 @@
+"""What can stand for the matrix A: dense array, sparse matrix, linear operator."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._array import as_matrix, working_dtype
+
+_SLOW_FORMATS = {"dok", "lil"}
+
+
+class Source:
+    """A matrix as the algorithms see it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+        The working precision.
+    kind : {"dense", "sparse", "operator"}
+    native : object
+        What the compiled functions take. Holds the arrays; copies nothing that has a leading
+        dimension.
+    """
+
+    def __init__(
+        self, kind: str, shape: tuple[int, int], dtype: np.dtype[Any], native: Any, matrix: Any
+    ) -> None:
+        self.kind = kind
+        self.shape = shape
+        self.dtype = dtype
+        self.native = native
+        self.matrix = matrix
+
+    @property
+    def transposed(self) -> Source:
+        """The source of the transpose: another view of the same memory."""
+        return as_source(self.matrix.T)
+
+    def columns(self, indices: NDArray[np.int64]) -> Any:
+        """Return ``A[:, indices]``: dense Fortran-ordered, or sparse CSC for sparse A."""
+        if self.kind == "sparse":
+            return self.matrix[:, indices]
+        out = np.empty((self.shape[0], len(indices)), self.dtype, order="F")
+        if out.size:
+            _native.module().gather_columns(self.native, indices, out)
+        return out
+
+    def scaled(self, exponent: int) -> Source:
+        """Return a copy of A times ``2**exponent`` (dense or sparse); exact but for underflow."""
+        matrix = self.matrix.copy()
+        values = matrix.data if self.kind == "sparse" else matrix
+        half = exponent // 2  # 2**exponent itself may overflow
+        real = values.real.dtype.type
+        for part in (half, exponent - half):
+            values *= real(2.0) ** real(part)
+        return as_source(matrix)
+
+    def magnitude(self) -> float:
+        """Return max |a_ij|; raises ValueError, saying where, if an entry is NaN or infinite."""
+        if self.kind == "sparse":
+            largest = _finite_max(self.matrix.data)
+            if largest is None:
+                raise ValueError("A has entries that are NaN or infinite among its stored values")
+            return largest
+        largest = 0.0
+        rows = max(1, 2**22 // max(1, self.shape[1]))
+        for start in range(0, self.shape[0], rows):
+            block = self.matrix[start : start + rows]
+            found = _finite_max(block)
+            if found is None:
+                i, j = np.argwhere(~np.isfinite(block))[0]
+                raise ValueError(
+                    f"A must be finite, but A[{start + int(i)}, {int(j)}] is {block[i, j]}"
+                )
+            largest = max(largest, found)
+        return largest
+
+
+def as_source(A: Any) -> Source:
+    """Wrap an array, a ``scipy.sparse`` matrix or array, or a ``LinearOperator``."""
+    if isinstance(A, Source):
+        return A
+    if _is_sparse(A):
+        return _sparse_source(A)
+    if _is_operator(A):
+        return _operator_source(A)
+    matrix = as_matrix(A)
+    shape = (int(matrix.shape[0]), int(matrix.shape[1]))
+    return Source("dense", shape, matrix.dtype, _native.module().dense_source(matrix), matrix)
+
+
+def _is_sparse(A: Any) -> bool:
+    if not type(A).__module__.startswith("scipy.sparse"):
+        return False
+    from scipy.sparse import issparse
+
+    return bool(issparse(A))
+
+
+def _is_operator(A: Any) -> bool:
+    return hasattr(A, "matmat") and hasattr(A, "rmatmat") and hasattr(A, "shape")
+
+
+def _sparse_source(A: Any) -> Source:
+    dtype = working_dtype(A.dtype)
+    if A.ndim != 2:
+        raise ValueError(f"A must be 2-d, got a sparse array of shape {A.shape}")
+    if A.format in _SLOW_FORMATS:
+        warnings.warn(
+            f"A is converted once from the slow sparse format {A.format!r}; pass A.tocsc() to avoid it",
+            stacklevel=4,
+        )
+    columns = A.tocsc()
+    if columns.dtype != dtype:
+        columns = columns.astype(dtype)
+    if not columns.has_canonical_format:
+        columns = columns.copy()
+        columns.sum_duplicates()
+    native = _native.module().sparse_source(
+        np.ascontiguousarray(columns.data),
+        columns.indices.astype(np.int64),
+        columns.indptr.astype(np.int64),
+        *columns.shape,
+    )
+    return Source("sparse", (int(A.shape[0]), int(A.shape[1])), dtype, native, columns)
+
+
+def _operator_source(A: Any) -> Source:
+    dtype = working_dtype(A.dtype if A.dtype is not None else np.float64)
+    m, n = (int(size) for size in A.shape)
+
+    def multiply(X: NDArray[Any], Y: NDArray[Any]) -> None:
+        _write_product(A.matmat(X), Y, "matmat")
+
+    def multiply_transpose(X: NDArray[Any], Y: NDArray[Any]) -> None:
+        # A^T X = conj(A^H conj(X))
+        try:
+            product = A.rmatmat(X.conj())
+        except NotImplementedError:
+            raise TypeError("A must define rmatvec or rmatmat: a sketch needs products with A^H") from None
+        _write_product(np.conj(product), Y, "rmatmat")
+
+    module = _native.module()
+    make = getattr(module, "operator_source_" + {"f": "S", "d": "D", "F": "C", "D": "Z"}[dtype.char])
+    return Source("operator", (m, n), dtype, make(m, n, multiply, multiply_transpose), A)
+
+
+def _write_product(product: Any, out: NDArray[Any], name: str) -> None:
+    product = np.asarray(product)
+    if product.shape != out.shape:
+        raise ValueError(f"A.{name} returned shape {product.shape}; expected {out.shape}")
+    if np.iscomplexobj(product) and not np.iscomplexobj(out):
+        raise TypeError(f"A.{name} returned complex values although A.dtype is {out.dtype}")
+    if not np.isfinite(product).all():
+        raise ValueError(f"A.{name} returned NaN or infinite values")
+    out[...] = product
+
+
+def _finite_max(values: NDArray[Any]) -> float | None:
+    if values.size == 0:
+        return 0.0
+    largest = float(np.max(np.abs(values)))
+    return largest if np.isfinite(largest) else None
