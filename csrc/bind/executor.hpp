@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "host/lapack_table.hpp"
 #include "subspan/error.hpp"
 
 #if defined(SUBSPAN_BIND_FAKE)
@@ -27,6 +28,12 @@ inline constexpr bool shares_host_memory = false;
 using Executor = Host;
 inline constexpr bool shares_host_memory = true;
 #endif
+
+/// The length of a native call: the interpreter lock dropped, the BLAS library on our own threads.
+struct Running {
+    py::gil_scoped_release nogil;
+    OwnThreads own;
+};
 
 /// Runs pending signal handlers (Ctrl-C) and the caller's progress callback.
 inline std::function<void()> poll_of(const py::object& progress) {

@@ -50,8 +50,8 @@ Skeleton<T, Executor> select_by_name(Executor& ex, const AnySource<T>& A, const 
 template <class T>
 SkeletonHandle<T> select(const SourceHandle<T>& handle, const std::string& method, index rank,
                          double tolerance, double relative, index block, bool fixed_block,
-                         const SketchOperator& sketch, const SketchOperator& probe,
-                         std::uint64_t seed, bool want_norms, double variant,
+                         const SketchOperator& sketch, index pivot_rows,
+                         const SketchOperator& probe, std::uint64_t seed, bool want_norms, double variant,
                          const py::object& progress) {
     SkeletonHandle<T> result{std::make_shared<Executor>(poll_of(progress)), {}};
     const LoadedSource<T> A(*result.ex, handle);
@@ -62,10 +62,11 @@ SkeletonHandle<T> select(const SourceHandle<T>& handle, const std::string& metho
     options.block = block;
     options.fixed_block = fixed_block;
     options.sketch = sketch;
+    options.pivot_rows = pivot_rows;
     options.probe = probe;
     options.sampling.key = RngKey(seed);
     options.want_norms = want_norms;
-    const py::gil_scoped_release nogil;
+    const Running running;
     result.skeleton = select_by_name<T>(*result.ex, A.get(), method, options, variant);
     result.ex->sync();
     return result;
@@ -78,7 +79,7 @@ double coefficients(SkeletonHandle<T>& handle, const SourceHandle<T>& source, in
     Executor& ex = *handle.ex;
     const LoadedSource<T> A(ex, source);
     TransposedOutput<T> W(ex, out);
-    const py::gil_scoped_release nogil;
+    const Running running;
     double left = -1;
     switch (static_cast<Coefficients>(mode)) {
         case Coefficients::Factor:
@@ -101,7 +102,7 @@ void probe_gram(SkeletonHandle<T>& handle, const py::array_t<T>& W, py::array_t<
     const Input<T> w(ex, W.data(), W.size());
     const In<T> Wt(w.data(), W.shape(1), W.shape(0));
     TransposedOutput<T> G(ex, out);
-    const py::gil_scoped_release nogil;
+    const Running running;
     probe_error_gram(ex, handle.skeleton, Wt, G.view());
     G.finish();
 }
@@ -109,7 +110,7 @@ void probe_gram(SkeletonHandle<T>& handle, const py::array_t<T>& W, py::array_t<
 template <class T>
 void register_select(py::module_& m) {
     using Handle = SkeletonHandle<T>;
-    py::class_<Handle>(m, dtype_name<T>("Skeleton").c_str())
+    py::class_<Handle>(m, dtype_name<T>("Skeleton").c_str(), py::module_local())
         .def_property_readonly("rank", [](const Handle& h) { return h.skeleton.rank; })
         .def_property_readonly("stop",
                                [](const Handle& h) { return static_cast<int>(h.skeleton.stop); })
@@ -136,7 +137,7 @@ void register_select(py::module_& m) {
         .def("probe_gram", &probe_gram<T>, py::arg("W").noconvert(), py::arg("out").noconvert());
     m.def("select", &select<T>, py::arg("source"), py::arg("method"), py::kw_only(), py::arg("rank"),
           py::arg("tolerance"), py::arg("relative"), py::arg("block"), py::arg("fixed_block"),
-          py::arg("sketch"), py::arg("probe"), py::arg("seed"), py::arg("want_norms"),
+          py::arg("sketch"), py::arg("pivot_rows"), py::arg("probe"), py::arg("seed"), py::arg("want_norms"),
           py::arg("variant"), py::arg("progress"));
 }
 

@@ -34,7 +34,7 @@ void register_dtype(py::module_& m) {
             Executor ex(poll_of(progress));
             const LoadedSource<T> A(ex, handle);
             TransposedOutput<T> Y(ex, out);
-            const py::gil_scoped_release nogil;
+            const Running running;
             sketch(ex, A.get(), S, Y.view());
             Y.finish();
         },
@@ -52,7 +52,7 @@ void register_dtype(py::module_& m) {
             Output<T> y(ex, out.mutable_data(), out.size());
             const In<T> view(x.data(), X.shape(0), X.shape(1));
             const MatrixView<T> Y(y.data(), out.shape(0), out.shape(1));
-            const py::gil_scoped_release nogil;
+            const Running running;
             apply_adjoint_sketch<T>(ex, S, view, Y);
             y.finish();
         },
@@ -65,7 +65,7 @@ void register_dtype(py::module_& m) {
                     "sketch_tile: the tile leaves the operator");
             Executor ex(poll_of(py::none()));
             TransposedOutput<T> tile(ex, out);
-            const py::gil_scoped_release nogil;
+            const Running running;
             fill_transposed<T>(ex, S, i0, p0, tile.view(), S.isometry_scale());
             tile.finish();
         },
@@ -100,7 +100,7 @@ py::array_t<double> sampling_uniforms(const SketchOperator& S) {
 }  // namespace
 
 void register_sketch(py::module_& m) {
-    py::class_<SketchOperator>(m, "SketchOperator")
+    py::class_<SketchOperator>(m, "SketchOperator", py::module_local())
         .def(py::init(&make_operator), py::arg("kind"), py::arg("size"), py::arg("dim"),
              py::arg("nnz"), py::arg("seed"), py::arg("operand") = 0, py::arg("repetition") = 0)
         .def_readonly("size", &SketchOperator::size)

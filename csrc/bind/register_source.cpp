@@ -8,7 +8,7 @@ namespace {
 
 template <class T>
 void register_dtype(py::module_& m) {
-    py::class_<SourceHandle<T>>(m, dtype_name<T>("Source").c_str())
+    py::class_<SourceHandle<T>>(m, dtype_name<T>("Source").c_str(), py::module_local())
         .def_property_readonly("shape", [](const SourceHandle<T>& s) {
             return py::make_tuple(s.rows, s.cols);
         });
@@ -49,7 +49,7 @@ void register_dtype(py::module_& m) {
             Executor ex(poll_of(progress));
             const LoadedSource<T> A(ex, handle);
             Output<double> norms2(ex, out.mutable_data(), out.size());
-            const py::gil_scoped_release nogil;
+            const Running running;
             SketchPass<T> pass;
             pass.norms2 = norms2.data();
             sketch_pass(ex, A.get(), pass);
@@ -69,7 +69,7 @@ void register_dtype(py::module_& m) {
             const Input<index> columns(ex, J.data(), J.size());
             Output<T> gathered(ex, out.mutable_data(), out.size());
             const MatrixView<T> C(gathered.data(), out.shape(0), out.shape(1));
-            const py::gil_scoped_release nogil;
+            const Running running;
             gather_columns(ex, A.get(), columns.data(), C);
             gathered.finish();
         },

@@ -46,6 +46,7 @@ DenseSource<T> dense_layout(const py::array_t<T, 0>& A) {
 template <class T>
 std::function<void(In<T>, MatrixView<T>)> product(const py::object& callable) {
     return [function = callable.ptr()](In<T> X, MatrixView<T> Y) {
+        const LentThreads lent;
         py::gil_scoped_acquire gil;
         const auto item = static_cast<py::ssize_t>(sizeof(T));
         const py::capsule owner(Y.data, [](void*) {});  // marks the memory as not ours to free

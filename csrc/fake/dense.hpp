@@ -29,8 +29,8 @@ void cholesky(Fake& ex, MatrixView<T> G, index* info) {
     ex.enqueue([=](Host& host) { cholesky<T>(host, G, info); });
 }
 template <class T>
-void householder_qr(Fake& ex, MatrixView<T> A, MatrixView<T> R) {
-    ex.enqueue([=](Host& host) { householder_qr<T>(host, A, R); });
+void householder_qr(Fake& ex, MatrixView<T> A, MatrixView<T> R, bool form_q = true) {
+    ex.enqueue([=](Host& host) { householder_qr<T>(host, A, R, form_q); });
 }
 template <class T>
 void pivoted_qr(Fake& ex, MatrixView<T> A, index* perm) {

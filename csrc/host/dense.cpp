@@ -55,7 +55,8 @@ index work_size(T first) {
 }
 
 template <class T>
-void gemm_once(Op opA, Op opB, T alpha, In<T> A, In<T> B, T beta, MatrixView<T> C) {
+void gemm_serial(Op opA, Op opB, T alpha, In<T> A, In<T> B, T beta, MatrixView<T> C) {
+    if (C.rows == 0 || C.cols == 0) return;
     const index inner = opA == Op::None ? A.cols : A.rows;
     with_blas_int([&]<class Int>(Int) {
         const Int m = narrow<Int>(C.rows), n = narrow<Int>(C.cols), k = narrow<Int>(inner);
@@ -78,32 +79,12 @@ void trsm_leaf(Side side, Uplo uplo, Op op, Diag diag, In<T> A, MatrixView<T> B)
     });
 }
 
-}  // namespace
-
-template <class T>
-void gemm(Host& ex, Op opA, Op opB, std::type_identity_t<T> alpha, In<T> A, In<T> B,
-          std::type_identity_t<T> beta, MatrixView<T> C) {
-    if (C.rows == 0 || C.cols == 0) return;
-    const index inner = opA == Op::None ? A.cols : A.rows;
-    // About a second of work per call, so that a long product can be interrupted.
-    const double flops = 2.0 * static_cast<double>(C.rows) * static_cast<double>(C.cols) *
-                         static_cast<double>(std::max<index>(inner, 1));
-    const index pieces = std::clamp<index>(static_cast<index>(flops / 1e11), 1, C.cols);
-    for (index p = 0; p < pieces; ++p) {
-        const index j0 = C.cols * p / pieces, j1 = C.cols * (p + 1) / pieces;
-        const In<T> Bp = opB == Op::None ? B.columns(j0, j1 - j0) : B.row_range(j0, j1 - j0);
-        gemm_once<T>(opA, opB, alpha, A, Bp, beta, C.columns(j0, j1 - j0));
-        if (pieces > 1) ex.poll();
-    }
-}
-
 // Recursive in the triangle, so that nearly all flops are GEMM: the float64 TRSM of OpenBLAS runs at
 // less than half of its GEMM rate.
 template <class T>
-void trsm(Host& ex, Side side, Uplo uplo, Op op, Diag diag, In<T> A, MatrixView<T> B) {
-    constexpr index leaf = 64;
+void trsm_serial(Side side, Uplo uplo, Op op, Diag diag, In<T> A, MatrixView<T> B) {
+    constexpr index leaf = 32;
     const index n = A.rows;
-    if (B.rows == 0 || B.cols == 0) return;
     if (n <= leaf) return trsm_leaf<T>(side, uplo, op, diag, A, B);
     const index n1 = (n / 2 + leaf - 1) / leaf * leaf, n2 = n - n1;
     const In<T> A11 = A.block(0, 0, n1, n1), A22 = A.block(n1, n1, n2, n2);
@@ -113,13 +94,13 @@ void trsm(Host& ex, Side side, Uplo uplo, Op op, Diag diag, In<T> A, MatrixView<
     const MatrixView<T> B1 = left ? B.row_range(0, n1) : B.columns(0, n1);
     const MatrixView<T> B2 = left ? B.row_range(n1, n2) : B.columns(n1, n2);
     const auto solve = [&](In<T> triangle, MatrixView<T> X) {
-        trsm<T>(ex, side, uplo, op, diag, triangle, X);
+        trsm_serial<T>(side, uplo, op, diag, triangle, X);
     };
     const auto subtract = [&](MatrixView<T> X, MatrixView<T> from) {
         if (left)
-            gemm<T>(ex, op, Op::None, T(-1), off, X, T(1), from);
+            gemm_serial<T>(op, Op::None, T(-1), off, X, T(1), from);
         else
-            gemm<T>(ex, Op::None, op, T(-1), X, off, T(1), from);
+            gemm_serial<T>(Op::None, op, T(-1), X, off, T(1), from);
     };
     if (lower == left) {  // the first block is known without the second
         solve(A11, B1);
@@ -132,16 +113,117 @@ void trsm(Host& ex, Side side, Uplo uplo, Op op, Diag diag, In<T> A, MatrixView<
     }
 }
 
+/// G = A^H A, upper triangle of the diagonal block.
 template <class T>
-void gram(Host&, In<T> A, MatrixView<T> G) {
-    const index n = G.rows;
-    if (n == 0) return;
+void herk_serial(In<T> A, MatrixView<T> G) {
     with_blas_int([&]<class Int>(Int) {
-        const Int nn = narrow<Int>(n), k = narrow<Int>(A.rows), lda = leading<Int>(A.ld),
+        const Int n = narrow<Int>(G.rows), k = narrow<Int>(A.rows), lda = leading<Int>(A.ld),
                   ldg = leading<Int>(G.ld);
         const char u = 'U', t = is_complex<T> ? 'C' : 'T';
         const real_t<T> one(1), zero(0);
-        call<T>(Routine::herk, &u, &t, &nn, &k, &one, A.data, &lda, &zero, G.data, &ldg);
+        call<T>(Routine::herk, &u, &t, &n, &k, &one, A.data, &lda, &zero, G.data, &ldg);
+    });
+}
+
+template <class T>
+void getrf_serial(MatrixView<T> A, index* transpositions) {
+    const index steps = std::min(A.rows, A.cols);
+    with_blas_int([&]<class Int>(Int) {
+        const Int m = narrow<Int>(A.rows), n = narrow<Int>(A.cols), lda = leading<Int>(A.ld);
+        std::vector<Int> ipiv(static_cast<std::size_t>(steps));
+        Int info = 0;
+        call<T>(Routine::getrf, &m, &n, A.data, &lda, ipiv.data(), &info);
+        check(info, "getrf");  // info > 0 is a zero pivot, which the caller reads off U
+        for (index j = 0; j < steps; ++j) transpositions[j] = ipiv[static_cast<std::size_t>(j)] - 1;
+    });
+}
+
+/// Row interchanges of a panel applied to other columns.
+template <class T>
+void swap_rows(Host& ex, MatrixView<T> A, const index* transpositions, index steps) {
+    parallel_for(
+        ex, A.cols,
+        [&](index j) {
+            T* column = A.col(j);
+            for (index i = 0; i < steps; ++i) std::swap(column[i], column[transpositions[i]]);
+        },
+        steps);
+}
+
+/// Pieces into which a product of this many flops is cut: one for small ones, else a few per thread,
+/// and at least one per second of work so that a long one can be interrupted.
+index pieces_for(Host& ex, double flops, index most) {
+    const double per_thread = flops < 4e5 || ex.threads() == 1 ? 1 : 2 * ex.threads();
+    return std::clamp<index>(static_cast<index>(std::max(per_thread, flops / 5e10)), 1,
+                             std::max<index>(most, 1));
+}
+
+/// body(first, count) over [0, extent) in pieces; a poll between rounds of pieces.
+template <class F>
+void in_pieces(Host& ex, index extent, index pieces, const F& body) {
+    const index at_once = 4 * ex.threads();
+    for (index done = 0; done < pieces; done += at_once) {
+        ex.for_each_task(std::min(at_once, pieces - done), [&](index t) {
+            const index p = done + t, first = extent * p / pieces;
+            body(first, extent * (p + 1) / pieces - first);
+        });
+        if (pieces > at_once) ex.poll();
+    }
+}
+
+double product(index a, index b, index c) {
+    return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(c);
+}
+
+}  // namespace
+
+// Split along the longer side of C.
+template <class T>
+void gemm(Host& ex, Op opA, Op opB, std::type_identity_t<T> alpha, In<T> A, In<T> B,
+          std::type_identity_t<T> beta, MatrixView<T> C) {
+    const double flops = 2 * product(C.rows, C.cols, opA == Op::None ? A.cols : A.rows);
+    if (C.rows >= C.cols) {
+        in_pieces(ex, C.rows, pieces_for(ex, flops, C.rows / 16), [&](index i, index r) {
+            const In<T> part = opA == Op::None ? A.row_range(i, r) : A.columns(i, r);
+            gemm_serial<T>(opA, opB, alpha, part, B, beta, C.row_range(i, r));
+        });
+    } else {
+        in_pieces(ex, C.cols, pieces_for(ex, flops, C.cols / 16), [&](index j, index c) {
+            const In<T> part = opB == Op::None ? B.columns(j, c) : B.row_range(j, c);
+            gemm_serial<T>(opA, opB, alpha, A, part, beta, C.columns(j, c));
+        });
+    }
+}
+
+// Right-hand sides are independent.
+template <class T>
+void trsm(Host& ex, Side side, Uplo uplo, Op op, Diag diag, In<T> A, MatrixView<T> B) {
+    if (B.rows == 0 || B.cols == 0) return;
+    const bool left = side == Side::Left;
+    const index sides = left ? B.cols : B.rows;
+    in_pieces(ex, sides, pieces_for(ex, product(A.rows, A.rows, sides), sides / 16),
+              [&](index first, index count) {
+                  trsm_serial<T>(side, uplo, op, diag, A,
+                                 left ? B.columns(first, count) : B.row_range(first, count));
+              });
+}
+
+// Blocks of the upper triangle: diagonal ones by rank-k update, the others by products.
+template <class T>
+void gram(Host& ex, In<T> A, MatrixView<T> G) {
+    const index n = G.rows;
+    if (n == 0) return;
+    const index blocks = pieces_for(ex, product(A.rows, n, n), n / 16);
+    const auto edge = [&](index b) { return n * b / blocks; };
+    ex.for_each_task(blocks * (blocks + 1) / 2, [&](index t) {
+        index q = 0, p = t;  // block (p, q), p <= q
+        while (p > q) p -= ++q;
+        const index i = edge(p), r = edge(p + 1) - i, j = edge(q), c = edge(q + 1) - j;
+        if (p == q)
+            herk_serial<T>(A.columns(i, r), G.block(i, i, r, r));
+        else
+            gemm_serial<T>(Op::ConjTrans, Op::None, T(1), A.columns(i, r), A.columns(j, c), T(0),
+                           G.block(i, j, r, c));
     });
     for (index j = 0; j < n; ++j)
         for (index i = 0; i < j; ++i) {
@@ -152,18 +234,31 @@ void gram(Host&, In<T> A, MatrixView<T> G) {
         }
 }
 
+// Recursive in the columns (Toledo 1997), so that the trailing updates are large products.
 template <class T>
-void lu(Host&, MatrixView<T> A, index* transpositions) {
-    const index steps = std::min(A.rows, A.cols);
-    if (steps == 0) return;
-    with_blas_int([&]<class Int>(Int) {
-        const Int m = narrow<Int>(A.rows), n = narrow<Int>(A.cols), lda = leading<Int>(A.ld);
-        std::vector<Int> ipiv(static_cast<std::size_t>(steps));
-        Int info = 0;
-        call<T>(Routine::getrf, &m, &n, A.data, &lda, ipiv.data(), &info);
-        check(info, "getrf");  // info > 0 is a zero pivot, which the caller reads off U
-        for (index j = 0; j < steps; ++j) transpositions[j] = ipiv[static_cast<std::size_t>(j)] - 1;
-    });
+void lu(Host& ex, MatrixView<T> A, index* transpositions) {
+    constexpr index leaf = 32;
+    const index n = std::min(A.rows, A.cols);
+    if (n == 0) return;
+    if (A.cols > n) {  // wide: factor the square part, then the rest of U
+        lu<T>(ex, A.columns(0, n), transpositions);
+        const auto rest = A.columns(n, A.cols - n);
+        swap_rows(ex, rest, transpositions, n);
+        trsm<T>(ex, Side::Left, Uplo::Lower, Op::None, Diag::Unit, A.columns(0, n), rest);
+        return;
+    }
+    if (n <= leaf) return getrf_serial(A, transpositions);
+    const index n1 = (n / 2 + leaf - 1) / leaf * leaf, n2 = n - n1, m = A.rows;
+    const auto left = A.columns(0, n1), right = A.columns(n1, n2);
+    lu<T>(ex, left, transpositions);
+    swap_rows(ex, right, transpositions, n1);
+    trsm<T>(ex, Side::Left, Uplo::Lower, Op::None, Diag::Unit, A.block(0, 0, n1, n1),
+            right.row_range(0, n1));
+    gemm<T>(ex, Op::None, Op::None, T(-1), left.row_range(n1, m - n1), right.row_range(0, n1), T(1),
+            right.row_range(n1, m - n1));
+    lu<T>(ex, right.row_range(n1, m - n1), transpositions + n1);
+    swap_rows(ex, left.row_range(n1, m - n1), transpositions + n1, n2);
+    for (index j = n1; j < n; ++j) transpositions[j] += n1;
 }
 
 template <class T>
@@ -181,7 +276,7 @@ void cholesky(Host&, MatrixView<T> G, index* info) {
 }
 
 template <class T>
-void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R) {
+void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R, bool form_q) {
     const index k = A.cols;
     if (k == 0) return;
     with_blas_int([&]<class Int>(Int) {
@@ -205,7 +300,7 @@ void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R) {
         factor();
         for (index j = 0; j < k; ++j)
             for (index i = 0; i < k; ++i) R(i, j) = i <= j ? A(i, j) : T(0);
-        form();
+        if (form_q) form();
     });
 }
 
@@ -274,7 +369,7 @@ void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {
     template void gram<T>(Host&, In<T>, MatrixView<T>);                                     \
     template void lu<T>(Host&, MatrixView<T>, index*);                                      \
     template void cholesky<T>(Host&, MatrixView<T>, index*);                                \
-    template void householder_qr<T>(Host&, MatrixView<T>, MatrixView<T>);                   \
+    template void householder_qr<T>(Host&, MatrixView<T>, MatrixView<T>, bool);             \
     template void pivoted_qr<T>(Host&, MatrixView<T>, index*);                              \
     template void thin_svd<T>(Host&, MatrixView<T>, real_t<T>*, MatrixView<T>);
 SUBSPAN_INSTANTIATE(float)

@@ -18,7 +18,7 @@ void lu(Host&, MatrixView<T> A, index* transpositions);
 template <class T>
 void cholesky(Host&, MatrixView<T> G, index* info);
 template <class T>
-void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R);
+void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R, bool form_q = true);
 template <class T>
 void pivoted_qr(Host&, MatrixView<T> A, index* perm);
 template <class T>

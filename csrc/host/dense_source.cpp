@@ -112,19 +112,17 @@ struct TileSweep {
         R* packed = scratch.data();
         R* out = packed + tiles * tile_rows * W;  // per tile: sketch rows, then probe rows
         std::fill(out, out + tiles * rows_out * W, R(0));
-        std::vector<double> squares(static_cast<std::size_t>(norms2 ? tiles * W : 0), 0.0);
+        Buffer<double, Host> squares(ex, norms2 ? tiles * W : 0);
+        std::fill(squares.data(), squares.data() + squares.size(), 0.0);
+        const index cols = std::min(tiles * W, scalars - tile0 * W);
         for (index r = 0; r < rows; r += tile_rows) {
             const index count = std::min(tile_rows, rows - r);
-            for (index t = 0; t < tiles; ++t)
-                isa_kernels<R>().pack(A, row0 + r, count, (tile0 + t) * W, width(tile0 + t),
-                                      packed + t * tile_rows * W,
-                                      norms2 ? squares.data() + t * W : nullptr);
+            isa_kernels<R>().pack(A, row0 + r, count, tile0 * W, cols, packed, squares.data());
             for (index t = 0; t < tiles; ++t)
                 use_tile(packed + t * tile_rows * W, r, count, out + t * rows_out * W);
         }
         for (index t = 0; t < tiles; ++t) write_tile(tile0 + t, out + t * rows_out * W);
-        for (index c = 0; norms2 && c < tiles * W && tile0 * W + c < scalars; ++c)
-            norms2[tile0 * W + c] += squares[static_cast<std::size_t>(c)];
+        for (index c = 0; norms2 && c < cols; ++c) norms2[tile0 * W + c] += squares.data()[c];
     }
 
     void use_tile(const R* tile, index r, index count, R* out) const {

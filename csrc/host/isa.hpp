@@ -35,10 +35,10 @@ struct PackedSource {
 
 template <class T>
 struct IsaKernels {
-    /// tile[r][c] = scalar (row0 + r, col0 + c) of A, zero padded to tile_cols; adds squares to
-    /// norms2[c] unless null.
-    void (*pack)(const PackedSource<T>& A, index row0, index rows, index col0, index cols, T* tile,
-                 double* norms2);
+    /// Packs scalars (row0 + r, col0 + c) of A, c < cols, into tiles one after the other, zero padded
+    /// to tile_cols; adds squares to norms2[c] unless null (padded to whole tiles, 64-byte aligned).
+    void (*pack)(const PackedSource<T>& A, index row0, index rows, index col0, index cols,
+                 T* packed, double* norms2);
     /// Y[bucket.row][:] += signed sum of the tile rows in the bucket; Y has tile_cols columns.
     void (*add_buckets)(const T* tile, const Bucket* buckets, index count,
                         const std::uint16_t* rows, T* Y);

@@ -84,6 +84,7 @@ void LapackTable::finish(const std::string& source, bool ilp64, void* handle) {
     source_ = source;
     ilp64_ = ilp64;
     get_num_threads_ = nullptr;
+    set_num_threads_ = nullptr;
     get_config_ = nullptr;
     if (handle != nullptr) find_thread_functions(handle);
 }
@@ -94,6 +95,11 @@ void LapackTable::find_thread_functions(void* handle) {
                 "scipy_openblas_get_num_threads", "openblas_get_num_threads",
                 "MKL_Get_Max_Threads"},
                get_num_threads_);
+    find_first(handle,
+               {"scipy_openblas_set_num_threads64_", "openblas_set_num_threads64_",
+                "scipy_openblas_set_num_threads", "openblas_set_num_threads",
+                "MKL_Set_Num_Threads"},
+               set_num_threads_);
     find_first(handle,
                {"scipy_openblas_get_config64_", "openblas_get_config64_",
                 "scipy_openblas_get_config", "openblas_get_config"},
@@ -112,7 +118,22 @@ std::string LapackTable::library_config() const {
 
 int LapackTable::threads() const {
     const int cores = available_cores();
-    return get_num_threads_ != nullptr ? std::clamp(get_num_threads_(), 1, cores) : cores;
+    if (get_num_threads_ == nullptr) return cores;
+    const std::lock_guard lock(holding_);
+    return std::clamp(holders_ > 0 ? users_threads_ : get_num_threads_(), 1, cores);
+}
+
+void LapackTable::hold() {
+    const std::lock_guard lock(holding_);
+    if (holders_++ > 0 || get_num_threads_ == nullptr || set_num_threads_ == nullptr) return;
+    users_threads_ = get_num_threads_();
+    set_num_threads_(1);
+}
+
+void LapackTable::release() {
+    const std::lock_guard lock(holding_);
+    if (--holders_ > 0 || get_num_threads_ == nullptr || set_num_threads_ == nullptr) return;
+    set_num_threads_(users_threads_);
 }
 
 }  // namespace subspan

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <mutex>
 #include <string>
 
 #include "subspan/types.hpp"
@@ -25,9 +26,15 @@ class LapackTable {
     bool ilp64() const { return ilp64_; }
     const std::string& source() const { return source_; }
     std::string library_config() const;
-    /// Threads the library is set to use now (threadpoolctl changes it), capped by the cores that
-    /// this process may run on.
+    /// Threads the user set the library to (threadpoolctl changes it), capped by the cores that this
+    /// process may run on.
     int threads() const;
+
+    /// While at least one caller holds the library, it runs on the calling thread alone: this code
+    /// splits the work over its own threads, which sleep when idle, and leaves no worker of the
+    /// library spinning beside them. No effect on a library whose thread count cannot be set.
+    void hold();
+    void release();
 
     /// Fortran names in table order for one dtype letter, e.g. "zherk", "zungqr".
     static std::array<std::string, static_cast<std::size_t>(Routine::count)> names(char letter);
@@ -39,10 +46,29 @@ class LapackTable {
     std::string source_;
     bool ilp64_ = false;
     int (*get_num_threads_)() = nullptr;
+    void (*set_num_threads_)(int) = nullptr;
+    mutable std::mutex holding_;
+    int holders_ = 0, users_threads_ = 0;
     char* (*get_config_)() = nullptr;
 };
 
 LapackTable& lapack_table();
+
+/// Holds the library (see hold()) for a scope.
+class OwnThreads {
+  public:
+    OwnThreads() { lapack_table().hold(); }
+    ~OwnThreads() { lapack_table().release(); }
+    OwnThreads(const OwnThreads&) = delete;
+};
+
+/// Gives the library its threads back for a scope inside OwnThreads: a callback into Python.
+class LentThreads {
+  public:
+    LentThreads() { lapack_table().release(); }
+    ~LentThreads() { lapack_table().hold(); }
+    LentThreads(const LentThreads&) = delete;
+};
 
 template <class T>
 inline constexpr int dtype_slot = std::is_same_v<T, float>                 ? 0

@@ -9,11 +9,13 @@ template <class T, class E, class S>
 Skeleton<T, E> select_sketched_cpqr(E& ex, const S& A, const SelectOptions& options) {
     Skeleton<T, E> out;
     first_pass(ex, A, options.sketch, options, out);
-    const index n = A.cols, l = out.sketch_cols;
-    Buffer<T, E> memory(ex, l * n);
+    const index n = A.cols, l = options.pivot_rows;
+    Buffer<T, E> memory(ex, l * n), generic(ex, n * l);
     Buffer<index, E> perm(ex, n);
     const auto B = memory.matrix(l, n);
-    for_each_entry(ex, l, B.cols, TransposeEntry<T>{out.sketch_matrix(n), B});
+    const auto Y = generic.matrix(n, l);
+    pivot_columns(ex, options.sketch, out.sketch_matrix(n), Y);
+    for_each_entry(ex, l, n, TransposeEntry<T>{Y, B});
     pivoted_qr<T>(ex, B, perm.data());
     auto diagonal = abs_diagonal(ex, B);
     diagonal.resize(static_cast<std::size_t>(std::min(options.rank, static_cast<index>(diagonal.size()))));

@@ -10,7 +10,8 @@
 //                                                 transpositions[j] (0-based), in this order
 //   cholesky(ex, G, info)                         G = R^H R, R in the upper triangle; *info > 0 if
 //                                                 that leading minor is not positive
-//   householder_qr(ex, A, R)                      A = Q R in place, A tall; R gets zeros below
+//   householder_qr(ex, A, R, form_q)              A = Q R in place, A tall; R gets zeros below;
+//                                                 without form_q A is destroyed
 //   pivoted_qr(ex, A, perm)                       A[:, perm] = Q R, R in the upper triangle of A
 //   thin_svd(ex, A, s, Vh)                        A = U diag(s) Vh, A tall and overwritten by U
 //   sum(ex, x, n)                                 sum of n doubles, to the host (waits)

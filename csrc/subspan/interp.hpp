@@ -66,7 +66,7 @@ void orthonormalize_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, Mat
                    R2 = second.matrix(k, k), copy_of_C = saved.matrix(C.rows, k);
         for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
         for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
-        orthonormalize<E, T>(ex, B, Rs);
+        householder_qr<T>(ex, B, Rs, false);
         const auto diagonal = abs_diagonal(ex, Rs);
         const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
         if (*low > static_cast<double>(k) * eps<T> * *high) {

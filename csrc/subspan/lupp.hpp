@@ -29,8 +29,8 @@ index numerical_rank(const std::vector<double>& diagonal, index rows, double lar
     return rank;
 }
 
-/// Fixed rank. The sketch may have more columns than the rank; partial pivoting looks at the first
-/// `rank` of them only, the others serve the interpolation matrix.
+/// Fixed rank. Partial pivoting looks at `rank` generic columns of the sketch only; drawing more rows
+/// serves the interpolation matrix.
 template <class T, class E, class S>
 Skeleton<T, E> select_lupp(E& ex, const S& A, const SelectOptions& options) {
     Skeleton<T, E> out;
@@ -41,7 +41,7 @@ Skeleton<T, E> select_lupp(E& ex, const S& A, const SelectOptions& options) {
     out.factor_cols = k;
     Buffer<index, E> transpositions(ex, k);
     const auto F = out.factor_matrix(n);
-    copy<E, T>(ex, out.sketch_matrix(n).columns(0, k), F);
+    pivot_columns(ex, options.sketch, out.sketch_matrix(n), F);
     lu<T>(ex, F, transpositions.data());
     out.perm = permutation_with({}, n);
     apply_transpositions(fetch(ex, transpositions.data(), k), out.perm.data());
@@ -142,16 +142,19 @@ Skeleton<T, E> select_lupp_adaptive(E& ex, const S& A, const SelectOptions& opti
     constexpr double normal_quantile = -3.0902;  // of 1e-3
     Skeleton<T, E> out;
     const index n = A.cols, most = options.rank;
+    const SketchKind kind = options.sketch.kind;
     index b = std::min(options.block, most);
-    first_pass(ex, A, resized(options.sketch, b), options, out);
+    first_pass(ex, A, resized(options.sketch, rows_to_draw(kind, b)), options, out);
 
     detail::GrowingLu<T, E> growing(ex, n, std::min(4 * b, most));
-    Buffer<T, E> schur(ex, n * b);
+    Buffer<T, E> schur(ex, n * b), generic(ex, n * b);
     Buffer<double, E> column2(ex, n);
     double tolerance = 0;
     for (std::uint32_t round = 0;; ++round) {
-        const auto fresh = out.sketch_matrix(n).columns(out.sketch_cols - b, b);
-        const auto Z = schur.matrix(n, b);
+        const index drawn = rows_to_draw(kind, b);
+        const auto Z = schur.matrix(n, b), fresh = generic.matrix(n, b);
+        pivot_columns(ex, resized(options.sketch, drawn, round),
+                      out.sketch_matrix(n).columns(out.sketch_cols - drawn, drawn), fresh);
         growing.eliminate(ex, fresh, Z);
         const auto rest = Z.row_range(growing.rank, n - growing.rank);
         parallel_for(ex, rest.rows, RowNorm<T>{rest, column2.data()});
@@ -176,8 +179,9 @@ Skeleton<T, E> select_lupp_adaptive(E& ex, const S& A, const SelectOptions& opti
         }
         ex.poll();
         if (!options.fixed_block) b = std::min<index>(std::max(b, growing.rank / 2), 256);
-        draw_more(ex, A, resized(options.sketch, b, round + 1), out);
+        draw_more(ex, A, resized(options.sketch, rows_to_draw(kind, b), round + 1), out);
         schur = Buffer<T, E>(ex, n * b);
+        generic = Buffer<T, E>(ex, n * b);
     }
     out.kind = FactorKind::UnitLower;
     out.rank = growing.rank;

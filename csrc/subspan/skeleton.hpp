@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "subspan/error.hpp"
+#include "subspan/kernels.hpp"
 #include "subspan/source.hpp"
 
 namespace subspan {
@@ -62,6 +63,7 @@ struct SelectOptions {
     index block = 0;         // columns per round
     bool fixed_block = false;
     SketchOperator sketch;   // kind, nnz and stream; its size is what a fixed-rank method draws
+    index pivot_rows = 0;    // generic combinations of the sketch's rows that pivoting looks at
     SketchOperator probe;    // size 0: no probe
     StreamId sampling;       // random pivoting
     bool want_norms = true;  // column norms can be had (not for operators)
@@ -82,6 +84,38 @@ inline std::vector<index> permutation_with(const std::vector<index>& chosen, ind
     for (index j = 0; j < n; ++j)
         if (!taken[static_cast<std::size_t>(j)]) perm.push_back(j);
     return perm;
+}
+
+/// Sketch rows to draw so that `rows` generic combinations of them can be taken: a structured sketch
+/// needs twice as many, and some more where they are few, for those to be as good as Gaussian ones.
+inline index rows_to_draw(SketchKind kind, index rows) {
+    return kind == SketchKind::Gaussian ? rows : 2 * rows + 24;
+}
+
+/// mixed = Y M^T: as many generic combinations of the columns of Y (rows of the sketch) as `mixed`
+/// has columns. Square pieces of a sparse or sign matrix are often singular on coherent data, where a
+/// Gaussian one never is; after mixing, any piece is generic. Small ones are mixed by a Gaussian
+/// matrix, large ones by a subsampled Hadamard transform, which costs next to nothing.
+template <class T, class E>
+void mix(E& ex, const SketchOperator& S, MatrixView<T> Y, MatrixView<T> mixed) {
+    constexpr index gaussian_up_to = index{1} << 15;
+    SketchOperator M;
+    M.kind = Y.cols * mixed.cols <= gaussian_up_to ? SketchKind::Gaussian : SketchKind::Hadamard;
+    M.size = mixed.cols;
+    M.dim = Y.cols;
+    M.id = S.id;
+    M.id.operand = 2;
+    const DenseSource<T> rows_of_sketch{Y.data, Y.cols, Y.rows, Y.ld, true};
+    sketch(ex, rows_of_sketch, M, mixed);
+}
+
+/// The columns of (S A)^T to pivot on: the first ones if S is Gaussian, else mixed ones.
+template <class T, class E>
+void pivot_columns(E& ex, const SketchOperator& S, MatrixView<T> Y, MatrixView<T> out) {
+    if (S.kind == SketchKind::Gaussian)
+        for_each_entry(ex, out.rows, out.cols, CopyEntry<T>{Y.columns(0, out.cols), out});
+    else
+        mix(ex, S, Y, out);
 }
 
 /// One reading of A: sketch, probe and ||A||_F^2 into the skeleton.

@@ -97,30 +97,26 @@ Skeleton<T, E> select_from_subspace(E& ex, const S& A, const SelectOptions& opti
                                     SubspaceRule rule) {
     Skeleton<T, E> out;
     first_pass(ex, A, options.sketch, options, out);
-    const index n = A.cols, k = options.rank, l = out.sketch_cols;
-    Buffer<T, E> y(ex, n * l), b(ex, n * k), r(ex, l * l);
+    const index n = A.cols, k = options.rank, l = options.pivot_rows;
+    Buffer<T, E> y(ex, n * l), b(ex, n * k);
     const auto Y = y.matrix(n, l), B = b.matrix(n, k);
-    copy<E, T>(ex, out.sketch_matrix(n), Y);
+    pivot_columns(ex, options.sketch, out.sketch_matrix(n), Y);
+    row_space_basis(ex, A, Y, k, B);
+    out.passes += 3;
     std::vector<index> chosen;
     if (rule == SubspaceRule::Arp) {
-        copy<E, T>(ex, Y.columns(0, k), B);
-        orthonormalize<E, T>(ex, B, r.matrix(k, k));
         chosen = sample_determinantal(ex, B, options.sampling);
+    } else if (rule == SubspaceRule::Deim) {
+        Buffer<index, E> transpositions(ex, k);
+        lu<T>(ex, B, transpositions.data());
+        auto perm = permutation_with({}, n);
+        apply_transpositions(fetch(ex, transpositions.data(), k), perm.data());
+        chosen.assign(perm.begin(), perm.begin() + k);
     } else {
-        row_space_basis(ex, A, Y, k, B);
-        out.passes += 3;
-        if (rule == SubspaceRule::Deim) {
-            Buffer<index, E> transpositions(ex, k);
-            lu<T>(ex, B, transpositions.data());
-            auto perm = permutation_with({}, n);
-            apply_transpositions(fetch(ex, transpositions.data(), k), perm.data());
-            chosen.assign(perm.begin(), perm.begin() + k);
-        } else {
-            const auto scores = leverage_scores(ex, B);
-            chosen = rule == SubspaceRule::LeverageTop
-                         ? largest(scores, k)
-                         : sample_without_replacement(scores, k, options.sampling, 0);
-        }
+        const auto scores = leverage_scores(ex, B);
+        chosen = rule == SubspaceRule::LeverageTop
+                     ? largest(scores, k)
+                     : sample_without_replacement(scores, k, options.sampling, 0);
     }
     out.rank = static_cast<index>(chosen.size());
     out.perm = permutation_with(chosen, n);

@@ -23,6 +23,7 @@ from .pivot import (
     choose_sketch,
     in_range,
     select,
+    size_sketch,
 )
 from .result import ErrorEstimate, Plan, Result
 from .source import Source, as_source
@@ -337,24 +338,11 @@ def _resolve(source: Source, request: _Request) -> tuple[Selection, int]:
     if settings.method.family == "reference" and mode != _EXACT:
         raise ValueError(f"coefficients={request.coefficients!r} needs a sketch; 'strong' makes none")
     settings.probes = PROBES
-    settings.sketch_size = _sketch_size(source, settings, request, mode)
+    extra = request.oversampling
+    if extra is not None:
+        extra = as_rank(extra, 2**23, "oversampling")
+    size_sketch(source, settings, extra, 2 * goal.rank if request.coefficients == "osid" else 0)
     return settings, mode
-
-
-def _sketch_size(source: Source, settings: Selection, request: _Request, mode: int) -> int:
-    k = settings.rank
-    if request.oversampling is not None:
-        extra = as_rank(request.oversampling, 2**24, "oversampling")
-    elif mode == _OSID and request.coefficients == "osid":
-        extra = k
-    elif mode == _EXACT and settings.pivoting == "lupp" and settings.sketch in (
-        "sparse_sign",
-        "countsketch",
-    ):
-        extra = k  # free in this sketch; makes the QR of the chosen columns one Cholesky
-    else:
-        extra = 10 if settings.pivoting in ("cpqr", "leverage", "deim") else 0
-    return min(k + extra, source.shape[0])
 
 
 def _columns(source: Source, request: _Request, progress: Progress) -> InterpolativeDecomposition:

@@ -68,6 +68,7 @@ class Selection:
     atol: float = 0.0
     rtol: float = 0.0
     sketch: str | None = "sparse_sign"
+    pivot_rows: int = 0
     sketch_size: int = 0
     block_size: int | None = None
     probes: int = 0
@@ -146,6 +147,30 @@ def choose_block(pivoting: str, rank: int, tolerance: bool, block_size: int | No
     return min(128, max(16, rank // 10))
 
 
+def size_sketch(
+    source: Source, settings: Selection, oversampling: int | None = None, least: int = 0
+) -> None:
+    """Set how many generic sketch rows pivoting looks at, and how many rows are drawn.
+
+    LUPP looks at exactly `rank` rows whatever is drawn; the others look at 10 more, or at
+    `oversampling` more. Structured sketches are drawn more than twice as large and mixed. At least `least`
+    rows are drawn.
+    """
+    if settings.method.family not in ("sketch", "subspace") or settings.sketch is None:
+        return
+    lupp = settings.pivoting == "lupp"
+    extra = 10 if oversampling is None else oversampling
+    settings.pivot_rows = settings.rank + (0 if lupp else extra)
+    wanted = settings.rank + (oversampling or 0) if lupp else settings.pivot_rows
+    drawn = max(wanted, least)
+    if settings.sketch != "gaussian":
+        drawn = max(drawn, 2 * settings.pivot_rows + 24)
+    if settings.sketch == "srht":  # the transform has no more rows; its order is at least m
+        drawn = min(drawn, 1 << max(0, source.shape[0] - 1).bit_length())
+        settings.pivot_rows = min(settings.pivot_rows, drawn)
+    settings.sketch_size = drawn
+
+
 def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> Any:
     """Run a selection; returns the compiled skeleton."""
     native = _native.module()
@@ -153,15 +178,11 @@ def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> 
     tolerance = settings.to_tolerance
     block = choose_block(settings.pivoting, settings.rank, tolerance, settings.block_size)
     name = settings.method.adaptive if tolerance else settings.method.native
-    size = settings.sketch_size
-    nnz = {"countsketch": 1}.get(kind, 8)
     m = source.shape[0]
-    # An adaptive method draws its own numbers of rows: the operator's size only has to admit nnz.
-    op = native.SketchOperator(
-        KIND_CODES[kind], max(size, 1), m, min(nnz, max(size, 1)) if size else 1, seed, 0
-    )
-    if tolerance:
-        op = native.SketchOperator(KIND_CODES[kind], max(size, nnz), m, nnz, seed, 0)
+    # An adaptive method draws its own numbers of rows: the size of its operator is not used.
+    nnz = 1 if kind == "countsketch" else 8
+    size = max(settings.sketch_size, nnz if tolerance else 1)
+    op = native.SketchOperator(KIND_CODES[kind], size, m, min(nnz, size), seed, 0)
     probe = native.SketchOperator(0, settings.probes, m, 1, seed, 1)
     return native.select(
         source.native,
@@ -172,6 +193,7 @@ def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> 
         block=block,
         fixed_block=settings.block_size is not None,
         sketch=op,
+        pivot_rows=settings.pivot_rows,
         probe=probe,
         seed=seed,
         want_norms=source.kind != "operator",
@@ -257,10 +279,8 @@ def pivots(
     seed = seed_word(rng)
     if k == 0:
         return np.empty(0, np.int64)
-    extra = 10 if name in ("cpqr", "leverage", "deim") else 0
-    settings = Selection(
-        name, k, sketch=kind, sketch_size=min(k + extra, source.shape[0]), block_size=block_size
-    )
+    settings = Selection(name, k, sketch=kind, block_size=block_size)
+    size_sketch(source, settings)
     try:
         skeleton = select(source, settings, seed)
     except FloatingPointError:

@@ -10,64 +10,132 @@ struct Vec;
 template <>
 struct Vec<float> {
     typedef float type __attribute__((vector_size(64)));
+    typedef std::int32_t mask __attribute__((vector_size(64)));
+    typedef float half __attribute__((vector_size(32)));
 };
 template <>
 struct Vec<double> {
     typedef double type __attribute__((vector_size(64)));
+    typedef std::int64_t mask __attribute__((vector_size(64)));
 };
 template <class T>
 using vec = typename Vec<T>::type;
-inline constexpr index lanes_bytes = 64;
+template <class T>
+inline constexpr int lanes = 64 / sizeof(T);
 inline constexpr int tile_vecs = 4;  // vectors per tile row
 
 template <class T>
-void pack_rows(const PackedSource<T>& A, index row0, index rows, index col0, index cols, T* tile) {
-    constexpr index W = tile_cols<T>;
-    const index stride = A.ld * A.components;
+vec<T> load(const T* from) {  // unaligned
+    vec<T> v;
+    __builtin_memcpy(&v, from, sizeof v);
+    return v;
+}
+
+/// sum += x * x, lane by lane in double precision; `sum` has one double per lane of x.
+void add_squares(vec<double> x, double* sum) {
+    auto* s = reinterpret_cast<vec<double>*>(sum);
+    s[0] += x * x;
+}
+void add_squares(vec<float> x, double* sum) {
+    Vec<float>::half low, high;
+    __builtin_memcpy(&low, &x, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<const char*>(&x) + sizeof low, sizeof high);
+    add_squares(__builtin_convertvector(low, vec<double>), sum);
+    add_squares(__builtin_convertvector(high, vec<double>), sum + lanes<double>);
+}
+
+/// Rows of A are contiguous: whole rows of the strip are read in turn, so that the memory is streamed.
+template <class T, bool with_norms>
+void pack_rows(const PackedSource<T>& A, index row0, index rows, index col0, index cols, T* packed,
+               double* norms2) {
+    constexpr index W = tile_cols<T>, tile_size = tile_rows * W;
+    const index stride = A.ld * A.components, whole = cols / W;
     for (index r = 0; r < rows; ++r) {
         const T* from = A.data + (row0 + r) * stride + col0;
-        T* to = tile + r * W;
-        if (cols == W) {
-            __builtin_memcpy(to, from, sizeof(T) * static_cast<std::size_t>(W));
-        } else {
-            for (index c = 0; c < cols; ++c) to[c] = from[c];
-            for (index c = cols; c < W; ++c) to[c] = T(0);
+        for (index t = 0; t < whole; ++t) {
+            auto* to = reinterpret_cast<vec<T>*>(packed + t * tile_size + r * W);
+            for (int v = 0; v < tile_vecs; ++v) {
+                const vec<T> x = load(from + t * W + v * lanes<T>);
+                to[v] = x;
+                if constexpr (with_norms) add_squares(x, norms2 + t * W + v * lanes<T>);
+            }
+        }
+        T* last = packed + whole * tile_size + r * W;
+        for (index c = whole * W; c < cols; ++c) {
+            last[c - whole * W] = from[c];
+            if constexpr (with_norms)
+                norms2[c] += static_cast<double>(from[c]) * static_cast<double>(from[c]);
+        }
+        for (index c = cols; c % W != 0; ++c) last[c - whole * W] = T(0);
+    }
+}
+
+/// In-register transpose of lanes-by-lanes entries: log2(lanes) rounds of exchanges at distance h.
+template <class T>
+void transpose(vec<T> (&v)[lanes<T>]) {
+    constexpr int N = lanes<T>;
+    for (int h = N / 2; h >= 1; h /= 2) {
+        typename Vec<T>::mask low, high;
+        for (int j = 0; j < N; ++j) {
+            low[j] = (j & h) == 0 ? j : j - h + N;
+            high[j] = (j & h) == 0 ? j + h : j + N;
+        }
+        for (int i = 0; i < N; ++i) {
+            if ((i & h) != 0) continue;
+            const vec<T> a = v[i], b = v[i + h];
+            v[i] = __builtin_shuffle(a, b, low);
+            v[i + h] = __builtin_shuffle(a, b, high);
         }
     }
 }
 
+/// Columns of A are contiguous: square blocks are transposed on the way into the tile.
 template <class T>
 void pack_columns(const PackedSource<T>& A, index row0, index rows, index col0, index cols,
-                  T* tile) {
-    constexpr index W = tile_cols<T>;
-    const index comp = A.components, block = 8;
-    for (index c = 0; c < cols; ++c) {
+                  T* packed) {
+    constexpr index W = tile_cols<T>, N = lanes<T>, tile_size = tile_rows * W;
+    const index comp = A.components;
+    const auto column = [&](index c) {
         const index entry = (col0 + c) / comp, part = (col0 + c) % comp;
-        const T* from = A.data + (entry * A.ld + row0) * comp + part;
-        for (index r = 0; r < rows; ++r) tile[r * W + c] = from[r * comp];
+        return A.data + (entry * A.ld + row0) * comp + part;
+    };
+    const index block_cols = comp == 1 ? cols / N * N : 0, block_rows = rows / N * N;
+    for (index c = 0; c < block_cols; c += N)
+        for (index r = 0; r < block_rows; r += N) {
+            vec<T> v[lanes<T>];
+            for (index q = 0; q < N; ++q) v[q] = load(column(c + q) + r);
+            transpose<T>(v);
+            T* to = packed + c / W * tile_size + c % W;
+            for (index q = 0; q < N; ++q) *reinterpret_cast<vec<T>*>(to + (r + q) * W) = v[q];
+        }
+    for (index c = 0; c < cols; ++c) {
+        const T* from = column(c);
+        T* to = packed + c / W * tile_size + c % W;
+        for (index r = c < block_cols ? block_rows : 0; r < rows; ++r) to[r * W] = from[r * comp];
     }
-    (void)block;
-    for (index r = 0; r < rows; ++r)
-        for (index c = cols; c < W; ++c) tile[r * W + c] = T(0);
+    T* last = packed + cols / W * tile_size;
+    for (index c = cols; c % W != 0; ++c)
+        for (index r = 0; r < rows; ++r) last[r * W + c % W] = T(0);
 }
 
 template <class T>
-void pack(const PackedSource<T>& A, index row0, index rows, index col0, index cols, T* tile,
+void pack(const PackedSource<T>& A, index row0, index rows, index col0, index cols, T* packed,
           double* norms2) {
-    if (A.by_rows)
-        pack_rows(A, row0, rows, col0, cols, tile);
-    else
-        pack_columns(A, row0, rows, col0, cols, tile);
-    if (norms2 == nullptr) return;
     constexpr index W = tile_cols<T>;
-    double sum[W];
-    for (index c = 0; c < W; ++c) sum[c] = norms2[c];
-    for (index r = 0; r < rows; ++r)
-        for (index c = 0; c < W; ++c) {
-            const double x = tile[r * W + c];
-            sum[c] += x * x;
-        }
-    for (index c = 0; c < W; ++c) norms2[c] = sum[c];
+    if (A.by_rows) {
+        if (norms2 != nullptr)
+            pack_rows<T, true>(A, row0, rows, col0, cols, packed, norms2);
+        else
+            pack_rows<T, false>(A, row0, rows, col0, cols, packed, norms2);
+        return;
+    }
+    pack_columns(A, row0, rows, col0, cols, packed);
+    if (norms2 == nullptr) return;
+    for (index t = 0; t * W < cols; ++t)
+        for (index r = 0; r < rows; ++r)
+            for (int v = 0; v < tile_vecs; ++v)
+                add_squares(load(packed + t * tile_rows * W + r * W + v * lanes<T>),
+                            norms2 + t * W + v * lanes<T>);
 }
 
 template <class T>

@@ -1,0 +1,1 @@
+"""Benches: what is timed (cases.py), how (run.py), against what (bench_<noun>.py)."""

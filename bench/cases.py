@@ -1,0 +1,152 @@
+"""The experiments as data: shapes, precisions, spectra, ranks. Nothing is measured here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from subspan.testing import MATRICES, known_spectrum
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A test matrix: dense with known singular values, or sparse with scaled columns."""
+
+    name: str
+    m: int
+    n: int
+    spectrum: str  # "exp": 10^(-12 i/400); "inverse": 1/i; "sparse": column j times j^-0.5
+    values: int = 0  # nonzero singular values, or stored entries of a sparse matrix
+    dtype: str = "float64"
+
+    @property
+    def sparse(self) -> bool:
+        return self.spectrum == "sparse"
+
+    def sigma(self) -> NDArray[np.float64]:
+        i = np.arange(1.0, self.values + 1)
+        return {"exp": 10 ** (-12 * i / 400), "inverse": 1 / i}[self.spectrum]
+
+    def make(self) -> Any:
+        """C-ordered array, or CSR array."""
+        if not self.sparse:
+            return known_spectrum(self.m, self.n, self.sigma(), rng=0).astype(self.dtype)
+        rng = np.random.default_rng(0)
+        rows, cols = (rng.integers(0, size, self.values) for size in (self.m, self.n))
+        entries = rng.standard_normal(self.values) / np.sqrt(cols + 1)
+        return sp.coo_array((entries, (rows, cols)), shape=(self.m, self.n)).tocsr()
+
+    def optimum(self, k: int) -> float | None:
+        """Relative Frobenius error of the best approximation of rank k, where it is known."""
+        if self.sparse:
+            return None
+        sigma = self.sigma()
+        return float(np.linalg.norm(sigma[k:]) / np.linalg.norm(sigma))
+
+
+@dataclass(frozen=True)
+class InterpCase:
+    matrix: Matrix
+    rank: int
+
+    @property
+    def label(self) -> str:
+        A = self.matrix
+        kind = f"CSR, {A.values} entries" if A.sparse else A.dtype
+        return f"{A.name}: {A.m} x {A.n}, {kind}, k={self.rank}"
+
+
+@dataclass(frozen=True)
+class SketchCase:
+    m: int
+    n: int
+    dtype: str
+    order: str
+    size: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.m} x {self.n}, {self.dtype}, {self.order} order, {self.size} rows"
+
+
+@dataclass(frozen=True)
+class PivotCase:
+    n: int
+    size: int
+
+    @property
+    def label(self) -> str:
+        return f"Gaussian {self.n} x {self.size}"
+
+
+@dataclass(frozen=True)
+class AlternationCase:
+    blas: str
+    n: int
+    call: str
+    repeats: int
+
+    @property
+    def label(self) -> str:
+        return f"SUBSPAN_BLAS={self.blas}, n={self.n}, {self.call}"
+
+
+@dataclass(frozen=True)
+class QualityCase:
+    matrix: str
+    rank: int
+    matrix_seeds: int
+    seeds: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.matrix}, k={self.rank}"
+
+
+A = Matrix("a", 4000, 4000, "exp", 500)
+B = Matrix("b", 20000, 2000, "inverse", 2000)
+C = Matrix("c", 100000, 512, "inverse", 512)
+D = Matrix("d", 200000, 20000, "sparse", 2_000_000)
+SMALL_A = Matrix("a", 400, 400, "exp", 400)
+SMALL_D = Matrix("d", 4000, 800, "sparse", 16000)
+
+
+def interp_cases(small: bool) -> list[InterpCase]:
+    if small:
+        return [InterpCase(SMALL_A, 40), InterpCase(SMALL_D, 20)]
+    return [InterpCase(matrix, k) for matrix in (A, B, C, D) for k in (100, 400)]
+
+
+def sketch_cases(small: bool) -> list[SketchCase]:
+    if small:
+        kinds = (("float64", "C"), ("complex64", "F"))
+        return [SketchCase(500, 300, dtype, order, 64) for dtype, order in kinds]
+    dtypes = ("float32", "float64", "complex64", "complex128")
+    square = [SketchCase(4000, 4000, dtype, order, 512) for dtype in dtypes for order in "CF"]
+    return [*square, SketchCase(100000, 512, "float64", "C", 512)]
+
+
+def pivot_cases(small: bool, full: bool) -> list[PivotCase]:
+    """The sizes of the published table that leave room for the copies."""
+    if small:
+        return [PivotCase(2000, 50)]
+    cases = [PivotCase(32_000, 1000), PivotCase(512_000, 100), PivotCase(1_024_000, 40)]
+    return [*cases, PivotCase(512_000, 500)] if full else cases
+
+
+def alternation_cases(small: bool) -> list[AlternationCase]:
+    return [
+        AlternationCase(blas, 200, call, 5 if small else 100)
+        for blas in ("numpy", "scipy")
+        for call in ("interpolative", "Gaussian sketch")
+    ]
+
+
+def quality_cases(small: bool, full: bool) -> list[QualityCase]:
+    names = ("exp", "gmm", "scaled_columns") if small else tuple(MATRICES)
+    ranks = (10, 40) if small else (10, 40, 100)
+    seeds = (1, 2) if small else (5, 20) if full else (3, 5)
+    return [QualityCase(name, k, *seeds) for name in names for k in ranks]
