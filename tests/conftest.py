@@ -4,6 +4,8 @@ Tests marked ``host_only`` (subprocesses, huge memory, statistics of code that b
 and the modules in `RUN_ONCE`, which do not look at devices, run once.
 """
 
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,7 +40,7 @@ def fake_device():
     from subspan import _native
 
     try:
-        from subspan import _fake
+        _fake = importlib.import_module("subspan._fake")
     except ModuleNotFoundError:
         pytest.skip("the fake device is not built: -Ccmake.define.SUBSPAN_FAKE=ON")
     _native.load_blas(_fake)

@@ -163,7 +163,7 @@ def test_options_reach_the_call(files, capsys):
     )  # fmt: skip
     choices = got["plan"]["choices"]
     assert (choices["pivoting"], choices["coefficients"]) == ("cpqr", "osid")
-    assert choices["sketch size"] == 32
+    assert choices["sketch size"] == 2 * (12 + 20) + 24  # drawn larger, then mixed
     assert got["error"]["norm"] == "spectral"
 
 

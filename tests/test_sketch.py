@@ -85,9 +85,7 @@ def test_squared_length_is_kept_on_average(kind, vector):
         "constant": np.ones(dim),
     }[vector]
     x = x / np.linalg.norm(x)
-    squares = [
-        np.linalg.norm(KINDS[kind](size, dim, rng=seed) @ x) ** 2 for seed in range(draws)
-    ]
+    squares = [np.linalg.norm(KINDS[kind](size, dim, rng=seed) @ x) ** 2 for seed in range(draws)]
     standard_error = np.std(squares, ddof=1) / np.sqrt(draws)
     assert abs(np.mean(squares) - 1) <= 5 * standard_error + 50 * EPS
 
@@ -754,6 +752,5 @@ def test_bad_specific_arguments():
 
 def test_row_sampling_of_nothing_is_refused():
     """There is no row to draw: E[S.T @ S] = I has no meaning for dim = 0."""
-    S = sketch.RowSampling(3, 0, rng=0)
-    assert S.toarray().shape == (3, 0)
-    assert np.array_equal(S @ np.zeros((0, 2)), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="dim=0 must be at least 1"):
+        sketch.RowSampling(3, 0, rng=0)

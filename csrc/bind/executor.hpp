@@ -93,7 +93,8 @@ template <class T>
 class TransposedOutput {
   public:
     TransposedOutput(Executor& ex, py::array_t<T>& array)
-        : output_(ex, array.mutable_data(), array.size()), rows_(array.shape(1)),
+        : output_(ex, array.mutable_data(), array.size()),
+          rows_(array.shape(1)),
           cols_(array.shape(0)) {
         require((array.flags() & py::array::c_style) != 0, "result array must be C-ordered");
     }

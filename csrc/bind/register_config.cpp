@@ -29,8 +29,8 @@ void blas_from_capsules(const py::dict& capsules, const std::string& path) {
             const char* signature = PyCapsule_GetName(capsule);
             const std::string text = signature != nullptr ? signature : "";
             wide = text.find("64") != std::string::npos || text.find("long") != std::string::npos;
-            require(wide || text.find("int *") != std::string::npos,
-                    "SciPy's capsule for ", name, " has an unknown signature: ", text);
+            require(wide || text.find("int *") != std::string::npos, "SciPy's capsule for ", name,
+                    " has an unknown signature: ", text);
             lapack_table().set(name, PyCapsule_GetPointer(capsule, signature));
         }
     lapack_table().finish("scipy", wide, open_library(path, false));

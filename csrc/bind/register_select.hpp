@@ -51,8 +51,8 @@ template <class T>
 SkeletonHandle<T> select(const SourceHandle<T>& handle, const std::string& method, index rank,
                          double tolerance, double relative, index block, bool fixed_block,
                          const SketchOperator& sketch, index pivot_rows,
-                         const SketchOperator& probe, std::uint64_t seed, bool want_norms, double variant,
-                         const py::object& progress) {
+                         const SketchOperator& probe, std::uint64_t seed, bool want_norms,
+                         double variant, const py::object& progress) {
     SkeletonHandle<T> result{std::make_shared<Executor>(poll_of(progress)), {}};
     const LoadedSource<T> A(*result.ex, handle);
     SelectOptions options;
@@ -135,10 +135,10 @@ void register_select(py::module_& m) {
         .def("coefficients", &coefficients<T>, py::arg("source"), py::arg("mode"),
              py::arg("tolerance"), py::arg("out").noconvert())
         .def("probe_gram", &probe_gram<T>, py::arg("W").noconvert(), py::arg("out").noconvert());
-    m.def("select", &select<T>, py::arg("source"), py::arg("method"), py::kw_only(), py::arg("rank"),
-          py::arg("tolerance"), py::arg("relative"), py::arg("block"), py::arg("fixed_block"),
-          py::arg("sketch"), py::arg("pivot_rows"), py::arg("probe"), py::arg("seed"), py::arg("want_norms"),
-          py::arg("variant"), py::arg("progress"));
+    m.def("select", &select<T>, py::arg("source"), py::arg("method"), py::kw_only(),
+          py::arg("rank"), py::arg("tolerance"), py::arg("relative"), py::arg("block"),
+          py::arg("fixed_block"), py::arg("sketch"), py::arg("pivot_rows"), py::arg("probe"),
+          py::arg("seed"), py::arg("want_norms"), py::arg("variant"), py::arg("progress"));
 }
 
 }  // namespace subspan::bind

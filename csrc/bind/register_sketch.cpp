@@ -11,7 +11,8 @@ SketchOperator make_operator(int kind, index size, index dim, int nnz, std::uint
     require(kind >= 0 && kind <= 3, "unknown sketch kind ", kind);
     require(size >= 0 && size < (index{1} << 24), "size=", size, " must lie in [0, 2**24)");
     require(dim >= 0 && dim < (index{1} << 40), "dim=", dim, " must lie in [0, 2**40)");
-    require(nnz >= 1 && (nnz <= size || size == 0), "nnz=", nnz, " must lie in [1, size=", size, "]");
+    require(nnz >= 1 && (nnz <= size || size == 0), "nnz=", nnz, " must lie in [1, size=", size,
+            "]");
     require(operand < (1u << 16), "operand=", operand, " must be below 65536");
     SketchOperator S;
     S.kind = static_cast<SketchKind>(kind);
@@ -76,8 +77,8 @@ void register_dtype(py::module_& m) {
 py::array_t<index> sampled_rows(const SketchOperator& S, index order) {
     py::array_t<index> rows(S.size);
     for (index i = 0; i < S.size; ++i)
-        rows.mutable_at(i) = static_cast<index>(permuted(
-            S.id, static_cast<std::uint64_t>(order), static_cast<std::uint64_t>(i)));
+        rows.mutable_at(i) = static_cast<index>(
+            permuted(S.id, static_cast<std::uint64_t>(order), static_cast<std::uint64_t>(i)));
     return rows;
 }
 

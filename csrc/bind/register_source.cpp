@@ -9,9 +9,8 @@ namespace {
 template <class T>
 void register_dtype(py::module_& m) {
     py::class_<SourceHandle<T>>(m, dtype_name<T>("Source").c_str(), py::module_local())
-        .def_property_readonly("shape", [](const SourceHandle<T>& s) {
-            return py::make_tuple(s.rows, s.cols);
-        });
+        .def_property_readonly(
+            "shape", [](const SourceHandle<T>& s) { return py::make_tuple(s.rows, s.cols); });
     m.def(
         "dense_source",
         [](const py::array_t<T, 0>& A) {
@@ -39,8 +38,8 @@ void register_dtype(py::module_& m) {
     m.def(
         dtype_name<T>("operator_source_").c_str(),
         [](index rows, index cols, py::object multiply, py::object multiply_transpose) {
-            return SourceHandle<T>{
-                rows, cols, Callbacks{std::move(multiply), std::move(multiply_transpose)}};
+            return SourceHandle<T>{rows, cols,
+                                   Callbacks{std::move(multiply), std::move(multiply_transpose)}};
         },
         py::arg("rows"), py::arg("cols"), py::arg("multiply"), py::arg("multiply_transpose"));
     m.def(
@@ -63,7 +62,8 @@ void register_dtype(py::module_& m) {
             require(out.ndim() == 2 && out.shape(0) == handle.rows && out.shape(1) == J.size(),
                     "gather_columns: shapes do not match");
             for (index j = 0; j < J.size(); ++j)
-                require(J.at(j) >= 0 && J.at(j) < handle.cols, "column ", J.at(j), " does not exist");
+                require(J.at(j) >= 0 && J.at(j) < handle.cols, "column ", J.at(j),
+                        " does not exist");
             Executor ex(poll_of(py::none()));
             const LoadedSource<T> A(ex, handle);
             const Input<index> columns(ex, J.data(), J.size());

@@ -61,8 +61,8 @@ template <class T>
 class LoadedSource {
   public:
     LoadedSource(Executor& ex, const SourceHandle<T>& handle)
-        : source_(std::visit([&](const auto& held) { return load(ex, handle, held); },
-                             handle.holds)) {}
+        : source_(
+              std::visit([&](const auto& held) { return load(ex, handle, held); }, handle.holds)) {}
     const AnySource<T>& get() const { return source_; }
 
   private:

@@ -13,8 +13,8 @@ constexpr int poison = 0xFB;                               // as float64: a huge
 }  // namespace
 
 Fake::Fake(std::function<void()> poll) : host_(std::move(poll)) {
-    void* memory = mmap(nullptr, arena_bytes, PROT_NONE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        mmap(nullptr, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     arena_ = static_cast<char*>(memory);
 }

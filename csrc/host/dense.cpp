@@ -342,7 +342,8 @@ void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {
                   ldv = leading<Int>(Vh.ld), one = 1;
         std::vector<T> work(1);
         std::vector<Int> iwork(static_cast<std::size_t>(8 * k));
-        std::vector<real_t<T>> rwork(static_cast<std::size_t>(is_complex<T> ? 7 * k * k + 7 * k : 0));
+        std::vector<real_t<T>> rwork(
+            static_cast<std::size_t>(is_complex<T> ? 7 * k * k + 7 * k : 0));
         const char job = 'O';  // U overwrites A
         Int info = 0, lwork = -1;
         T unused(0);
@@ -363,14 +364,14 @@ void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {
     });
 }
 
-#define SUBSPAN_INSTANTIATE(T)                                                              \
-    template void gemm<T>(Host&, Op, Op, T, In<T>, In<T>, T, MatrixView<T>);                \
-    template void trsm<T>(Host&, Side, Uplo, Op, Diag, In<T>, MatrixView<T>);               \
-    template void gram<T>(Host&, In<T>, MatrixView<T>);                                     \
-    template void lu<T>(Host&, MatrixView<T>, index*);                                      \
-    template void cholesky<T>(Host&, MatrixView<T>, index*);                                \
-    template void householder_qr<T>(Host&, MatrixView<T>, MatrixView<T>, bool);             \
-    template void pivoted_qr<T>(Host&, MatrixView<T>, index*);                              \
+#define SUBSPAN_INSTANTIATE(T)                                                  \
+    template void gemm<T>(Host&, Op, Op, T, In<T>, In<T>, T, MatrixView<T>);    \
+    template void trsm<T>(Host&, Side, Uplo, Op, Diag, In<T>, MatrixView<T>);   \
+    template void gram<T>(Host&, In<T>, MatrixView<T>);                         \
+    template void lu<T>(Host&, MatrixView<T>, index*);                          \
+    template void cholesky<T>(Host&, MatrixView<T>, index*);                    \
+    template void householder_qr<T>(Host&, MatrixView<T>, MatrixView<T>, bool); \
+    template void pivoted_qr<T>(Host&, MatrixView<T>, index*);                  \
     template void thin_svd<T>(Host&, MatrixView<T>, real_t<T>*, MatrixView<T>);
 SUBSPAN_INSTANTIATE(float)
 SUBSPAN_INSTANTIATE(double)

@@ -15,9 +15,9 @@ namespace {
 /// The order of a bucket (plus ascending, then minus ascending) depends on positions alone, so the
 /// sum has the same bits for every thread count.
 struct BucketLists {
-    std::vector<Bucket> buckets;        // all blocks, one after the other
-    std::vector<index> first_bucket;    // block -> position in buckets
-    std::vector<std::uint16_t> rows;    // tile_rows * nnz per block
+    std::vector<Bucket> buckets;      // all blocks, one after the other
+    std::vector<index> first_bucket;  // block -> position in buckets
+    std::vector<std::uint16_t> rows;  // tile_rows * nnz per block
 
     BucketLists(Host& ex, const SketchOperator& S) {
         const index blocks = (S.dim + tile_rows - 1) / tile_rows, nnz = S.nnz;
@@ -49,8 +49,8 @@ struct BucketLists {
                 const Words4 x =
                     words_at(S.id, Stream::SparseSign, g, static_cast<std::uint64_t>(p0 + r) / 4);
                 for (index q = 0; q < 4 && r + q < count; ++q) {
-                    const SignedRow s = sparse_sign_nonzero(
-                        x.w[q], static_cast<std::uint64_t>(S.size), nnz, g);
+                    const SignedRow s =
+                        sparse_sign_nonzero(x.w[q], static_cast<std::uint64_t>(S.size), nnz, g);
                     nonzeros[static_cast<std::size_t>((r + q) * S.nnz) + g] = s;
                     ++per_slot[2 * s.row + s.negative];
                 }
@@ -129,14 +129,11 @@ struct TileSweep {
         if (lists != nullptr) {
             const auto block = static_cast<std::size_t>((row0 + r) / tile_rows);
             const index first = lists->first_bucket[block];
-            const index nnz =
-                static_cast<index>(lists->rows.size()) /
-                (static_cast<index>(lists->first_bucket.size() - 1) * tile_rows);
-            isa_kernels<R>().add_buckets(tile, lists->buckets.data() + first,
-                                         lists->first_bucket[block + 1] - first,
-                                         lists->rows.data() +
-                                             static_cast<index>(block) * tile_rows * nnz,
-                                         out);
+            const index nnz = static_cast<index>(lists->rows.size()) /
+                              (static_cast<index>(lists->first_bucket.size() - 1) * tile_rows);
+            isa_kernels<R>().add_buckets(
+                tile, lists->buckets.data() + first, lists->first_bucket[block + 1] - first,
+                lists->rows.data() + static_cast<index>(block) * tile_rows * nnz, out);
         }
         if (probes > 0)
             isa_kernels<R>().add_probes(tile, count, G + r * probes, probes, out + sketch_size * W);
@@ -164,7 +161,8 @@ struct TileSweep {
 
 /// Probe entries of rows [row0, row0 + rows) in the order the tile kernel reads them.
 template <class R>
-std::vector<R> probe_panel(Host& ex, const SketchOperator& G, index row0, index rows, index padded) {
+std::vector<R> probe_panel(Host& ex, const SketchOperator& G, index row0, index rows,
+                           index padded) {
     Buffer<R, Host> columns(ex, rows * G.size);
     fill_transposed<R>(ex, G, 0, row0, columns.matrix(rows, G.size));
     std::vector<R> panel(static_cast<std::size_t>(rows * padded), R(0));
@@ -213,7 +211,8 @@ void slab_product(Host& ex, const DenseSource<T>& A, index p0, index rows, const
         gemm<R>(ex, Op::None, Op::None, scale,
                 In<R>(data + p0 * A.ld * comp, A.cols * comp, rows, A.ld * comp), slab, keep, out);
     else
-        gemm<R>(ex, Op::Trans, Op::None, scale, In<R>(data + p0, rows, A.cols, A.ld), slab, keep, out);
+        gemm<R>(ex, Op::Trans, Op::None, scale, In<R>(data + p0, rows, A.cols, A.ld), slab, keep,
+                out);
 }
 
 /// Walsh-Hadamard transform of signed columns, a few at a time, keeping the sampled rows.
@@ -251,7 +250,8 @@ void hadamard_sketch(Host& ex, const DenseSource<T>& A, const SketchOperator& S,
         isa_kernels<R>().hadamard(x, order, w);
         for (index i = 0; i < S.size; ++i)
             for (index c = 0; c < w; ++c)
-                out[i * Y.ld * comp + c0 + c] = scale * x[kept[static_cast<std::size_t>(i)] * w + c];
+                out[i * Y.ld * comp + c0 + c] =
+                    scale * x[kept[static_cast<std::size_t>(i)] * w + c];
     });
 }
 
@@ -308,9 +308,8 @@ void sketch_pass(Host& ex, const DenseSource<T>& A, const SketchPass<T>& pass) {
     for (index p0 = 0; p0 < A.rows; p0 += round) {
         const index rows = std::min(round, A.rows - p0);
         if (sweeping) {
-            const auto panel = probing
-                                   ? probe_panel<R>(ex, pass.probe, p0, rows, sweep.probes)
-                                   : std::vector<R>{};
+            const auto panel =
+                probing ? probe_panel<R>(ex, pass.probe, p0, rows, sweep.probes) : std::vector<R>{};
             sweep.G = panel.data();
             sweep.row0 = p0;
             sweep.rows = rows;
@@ -337,9 +336,8 @@ void apply_transpose(Host& ex, const DenseSource<T>& A, In<T> X, MatrixView<T> Y
 template <class T>
 void gather_columns(Host& ex, const DenseSource<T>& A, const index* J, MatrixView<T> C) {
     if (!A.by_rows) {
-        ex.for_each_task(C.cols, [&](index j) {
-            std::copy_n(A.data + J[j] * A.ld, A.rows, C.col(j));
-        });
+        ex.for_each_task(C.cols,
+                         [&](index j) { std::copy_n(A.data + J[j] * A.ld, A.rows, C.col(j)); });
         return;
     }
     constexpr index block = 64;  // rows at a time: each row of A is visited once
@@ -350,9 +348,9 @@ void gather_columns(Host& ex, const DenseSource<T>& A, const index* J, MatrixVie
     });
 }
 
-#define SUBSPAN_INSTANTIATE(T)                                                           \
-    template void sketch_pass<T>(Host&, const DenseSource<T>&, const SketchPass<T>&);    \
-    template void apply<T>(Host&, const DenseSource<T>&, In<T>, MatrixView<T>);          \
+#define SUBSPAN_INSTANTIATE(T)                                                            \
+    template void sketch_pass<T>(Host&, const DenseSource<T>&, const SketchPass<T>&);     \
+    template void apply<T>(Host&, const DenseSource<T>&, In<T>, MatrixView<T>);           \
     template void apply_transpose<T>(Host&, const DenseSource<T>&, In<T>, MatrixView<T>); \
     template void gather_columns<T>(Host&, const DenseSource<T>&, const index*, MatrixView<T>);
 SUBSPAN_INSTANTIATE(float)

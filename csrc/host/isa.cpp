@@ -7,11 +7,11 @@
 
 namespace subspan {
 
-#define SUBSPAN_DECLARE_ISA(name)                 \
-    namespace name {                              \
-    extern const IsaKernels<float> kernels_float; \
+#define SUBSPAN_DECLARE_ISA(name)                   \
+    namespace name {                                \
+    extern const IsaKernels<float> kernels_float;   \
     extern const IsaKernels<double> kernels_double; \
-    extern const RngKernels kernels_rng;          \
+    extern const RngKernels kernels_rng;            \
     }
 SUBSPAN_DECLARE_ISA(baseline)
 #if defined(SUBSPAN_X86)

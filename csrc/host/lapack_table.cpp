@@ -76,7 +76,8 @@ void LapackTable::set(const std::string& name, void* function) {
     for (std::size_t d = 0; d < 4; ++d) {
         const auto wanted = names(letters[d]);
         const auto at = std::find(wanted.begin(), wanted.end(), name);
-        if (at != wanted.end()) entries_[d][static_cast<std::size_t>(at - wanted.begin())] = function;
+        if (at != wanted.end())
+            entries_[d][static_cast<std::size_t>(at - wanted.begin())] = function;
     }
 }
 
@@ -90,16 +91,16 @@ void LapackTable::finish(const std::string& source, bool ilp64, void* handle) {
 }
 
 void LapackTable::find_thread_functions(void* handle) {
-    find_first(handle,
-               {"scipy_openblas_get_num_threads64_", "openblas_get_num_threads64_",
-                "scipy_openblas_get_num_threads", "openblas_get_num_threads",
-                "MKL_Get_Max_Threads"},
-               get_num_threads_);
-    find_first(handle,
-               {"scipy_openblas_set_num_threads64_", "openblas_set_num_threads64_",
-                "scipy_openblas_set_num_threads", "openblas_set_num_threads",
-                "MKL_Set_Num_Threads"},
-               set_num_threads_);
+    find_first(
+        handle,
+        {"scipy_openblas_get_num_threads64_", "openblas_get_num_threads64_",
+         "scipy_openblas_get_num_threads", "openblas_get_num_threads", "MKL_Get_Max_Threads"},
+        get_num_threads_);
+    find_first(
+        handle,
+        {"scipy_openblas_set_num_threads64_", "openblas_set_num_threads64_",
+         "scipy_openblas_set_num_threads", "openblas_set_num_threads", "MKL_Set_Num_Threads"},
+        set_num_threads_);
     find_first(handle,
                {"scipy_openblas_get_config64_", "openblas_get_config64_",
                 "scipy_openblas_get_config", "openblas_get_config"},

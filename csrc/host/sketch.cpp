@@ -53,8 +53,9 @@ void fill_real(Host& ex, const SketchOperator& S, index i0, index p0, MatrixView
         if (S.kind == SketchKind::Hadamard) {
             for (index i = 0; i < part.cols; ++i)
                 for (index r = 0; r < part.rows; ++r)
-                    part(r, i) = static_cast<R>(sketch_entry(S, static_cast<std::uint64_t>(first + i),
-                                                             static_cast<std::uint64_t>(p0 + r)));
+                    part(r, i) =
+                        static_cast<R>(sketch_entry(S, static_cast<std::uint64_t>(first + i),
+                                                    static_cast<std::uint64_t>(p0 + r)));
         } else {
             fill_dense(S, first, p0, part);
         }
@@ -137,8 +138,9 @@ void apply_adjoint_sketch(Host& ex, const SketchOperator& S, In<T> X, MatrixView
     }
 }
 
-#define SUBSPAN_INSTANTIATE(T)                                                              \
-    template void fill_transposed<T>(Host&, const SketchOperator&, index, index, MatrixView<T>, double); \
+#define SUBSPAN_INSTANTIATE(T)                                                                  \
+    template void fill_transposed<T>(Host&, const SketchOperator&, index, index, MatrixView<T>, \
+                                     double);                                                   \
     template void apply_adjoint_sketch<T>(Host&, const SketchOperator&, In<T>, MatrixView<T>);
 SUBSPAN_INSTANTIATE(float)
 SUBSPAN_INSTANTIATE(double)

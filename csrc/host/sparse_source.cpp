@@ -13,8 +13,7 @@ namespace {
 template <class F>
 void for_column_ranges(Host& ex, index cols, const F& body) {
     const index pieces = std::min<index>(cols, 16 * ex.threads());
-    ex.for_each_task(pieces,
-                     [&](index t) { body(cols * t / pieces, cols * (t + 1) / pieces); });
+    ex.for_each_task(pieces, [&](index t) { body(cols * t / pieces, cols * (t + 1) / pieces); });
 }
 
 /// Y += (S A)^T for a block of the rows of S whose entries are held as table[p * width + i].
@@ -197,12 +196,12 @@ void gather_columns(Host& ex, const OperatorSource<T>& A, const index* J, Matrix
     }
 }
 
-#define SUBSPAN_INSTANTIATE(T)                                                                  \
-    template void sketch_pass<T>(Host&, const SparseSource<T>&, const SketchPass<T>&);          \
-    template void apply<T>(Host&, const SparseSource<T>&, In<T>, MatrixView<T>);                \
-    template void apply_transpose<T>(Host&, const SparseSource<T>&, In<T>, MatrixView<T>);      \
+#define SUBSPAN_INSTANTIATE(T)                                                                   \
+    template void sketch_pass<T>(Host&, const SparseSource<T>&, const SketchPass<T>&);           \
+    template void apply<T>(Host&, const SparseSource<T>&, In<T>, MatrixView<T>);                 \
+    template void apply_transpose<T>(Host&, const SparseSource<T>&, In<T>, MatrixView<T>);       \
     template void gather_columns<T>(Host&, const SparseSource<T>&, const index*, MatrixView<T>); \
-    template void sketch_pass<T>(Host&, const OperatorSource<T>&, const SketchPass<T>&);        \
+    template void sketch_pass<T>(Host&, const OperatorSource<T>&, const SketchPass<T>&);         \
     template void gather_columns<T>(Host&, const OperatorSource<T>&, const index*, MatrixView<T>);
 SUBSPAN_INSTANTIATE(float)
 SUBSPAN_INSTANTIATE(double)

@@ -18,7 +18,8 @@ Skeleton<T, E> select_sketched_cpqr(E& ex, const S& A, const SelectOptions& opti
     for_each_entry(ex, l, n, TransposeEntry<T>{Y, B});
     pivoted_qr<T>(ex, B, perm.data());
     auto diagonal = abs_diagonal(ex, B);
-    diagonal.resize(static_cast<std::size_t>(std::min(options.rank, static_cast<index>(diagonal.size()))));
+    diagonal.resize(
+        static_cast<std::size_t>(std::min(options.rank, static_cast<index>(diagonal.size()))));
     out.rank = numerical_rank<T>(diagonal, n);
     out.perm = fetch(ex, perm.data(), n);
     if (out.rank < options.rank) out.stop = StopReason::Exhausted;

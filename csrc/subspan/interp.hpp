@@ -3,8 +3,8 @@
 // W (k-by-n) is written as its transpose, an n-by-k column-major matrix, which is the row-major W.
 #pragma once
 
-#include "subspan/skeleton.hpp"
 #include "subspan/orthonormalize.hpp"
+#include "subspan/skeleton.hpp"
 
 namespace subspan {
 
@@ -64,7 +64,8 @@ void orthonormalize_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, Mat
             saved(ex, C.rows * k);
         const auto YJ = yj.matrix(k, l), B = b.matrix(l, k), Rs = first.matrix(k, k),
                    R2 = second.matrix(k, k), copy_of_C = saved.matrix(C.rows, k);
-        for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
+        for_each_entry(ex, k, YJ.cols,
+                       GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
         for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
         householder_qr<T>(ex, B, Rs, false);
         const auto diagonal = abs_diagonal(ex, Rs);
@@ -80,6 +81,27 @@ void orthonormalize_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, Mat
         }
     }
     orthonormalize<E, T>(ex, C, R);
+}
+
+/// Squared error of the least-squares coefficients, ||A||_F^2 less the energy of the rows of Q^H A,
+/// or -1 where that difference has no digits (`floor` times ||A||_F^2). With a tolerance, drops
+/// trailing pivots while the error stays below it: the energies of the dropped rows add up.
+template <class T, class E>
+double trim(Skeleton<T, E>& skeleton, const std::vector<double>& energy, double tolerance,
+            double floor) {
+    double error = skeleton.norm2;
+    for (const double e : energy) error -= e;
+    index rank = static_cast<index>(energy.size());
+    while (tolerance > 0 && rank > 0) {
+        const double next = std::max(error, 0.0) + energy[static_cast<std::size_t>(rank - 1)];
+        if (next > tolerance * tolerance) break;
+        error = next;
+        --rank;
+    }
+    // Below the floor the difference says nothing: every pivot is kept.
+    if (!(skeleton.norm2 > 0 && error > floor * skeleton.norm2)) return -1;
+    skeleton.rank = rank;
+    return error;
 }
 
 /// W = argmin ||A - A_J W||_F by QR of A_J: one pass to gather A_J, one for Q^H A.
@@ -108,22 +130,11 @@ double exact_coefficients(E& ex, const S& A, Skeleton<T, E>& skeleton, MatrixVie
     skeleton.passes += 2;
     parallel_for(ex, k, ColumnNorm<T>{Wt, norms.data()}, n);
     const auto energy = fetch(ex, norms.data(), k);
-    double left = skeleton.norm2;
-    for (const double e : energy) left -= e;
-    const bool revealed = skeleton.norm2 > 0 && left > 1e4 * eps<T> * skeleton.norm2;
-    if (!revealed) left = skeleton.history.empty() ? -1 : std::pow(skeleton.history.back().residual, 2);
-    for (index j = k; tolerance > 0 && left >= 0 && j > 0; --j) {
-        left += energy[static_cast<std::size_t>(j - 1)];
-        if (left > tolerance * tolerance) {
-            left -= energy[static_cast<std::size_t>(j - 1)];
-            break;
-        }
-        skeleton.rank = j - 1;
-    }
+    const double left = trim(skeleton, energy, tolerance, 1e4 * eps<T>);
     const index rank = skeleton.rank;
     solve_transposed<E, T>(ex, R.block(0, 0, rank, rank), Wt.columns(0, rank));
     for_each_entry(ex, rank, rank, UnitRowEntry<T>{Wt.columns(0, rank), order.data()});
-    return revealed ? left : -1;
+    return left;
 }
 
 /// Gram matrix (s-by-s) of E = P - Wt P[J, :] = ((A - A_J W)^T G^T), the error seen by the probe G.

@@ -81,7 +81,8 @@ struct GrowingLu {
         for_each_entry(ex, n, Z.cols, GatherRowEntry<T>{Y, Z, order.data()});
         if (rank == 0) return;
         const auto top = Z.row_range(0, rank), rest = Z.row_range(rank, n - rank);
-        trsm<T>(ex, Side::Left, Uplo::Lower, Op::None, Diag::Unit, L().block(0, 0, rank, rank), top);
+        trsm<T>(ex, Side::Left, Uplo::Lower, Op::None, Diag::Unit, L().block(0, 0, rank, rank),
+                top);
         gemm<T>(ex, Op::None, Op::None, T(-1), L().block(rank, 0, n - rank, rank), top, T(1), rest);
     }
 

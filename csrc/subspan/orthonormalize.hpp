@@ -88,7 +88,7 @@ index solve_transposed(E& ex, MatrixView<T> R, MatrixView<T> X) {
     const auto values = fetch(ex, s.data(), k);
     index rank = 0;
     const double floor = static_cast<double>(k) * eps<T> * static_cast<double>(values[0]);
-    while (rank < k && static_cast<double>(values[static_cast<std::size_t>(rank)]) > floor) ++rank;
+    while (rank<k&& static_cast<double>(values[static_cast<std::size_t>(rank)])> floor) ++rank;
     for_each_entry(ex, k, Uc.cols, ConjugateEntry<T>{U, Uc});
     std::vector<T> inverse(static_cast<std::size_t>(k * k), T(0));
     for (index i = 0; i < rank; ++i)

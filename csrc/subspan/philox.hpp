@@ -39,7 +39,8 @@ SUBSPAN_HD constexpr Words4 philox(Words4 c, RngKey k) {
         const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c.w[0];
         const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c.w[2];
         c = {{static_cast<std::uint32_t>(p1 >> 32) ^ c.w[1] ^ k.lo, static_cast<std::uint32_t>(p1),
-              static_cast<std::uint32_t>(p0 >> 32) ^ c.w[3] ^ k.hi, static_cast<std::uint32_t>(p0)}};
+              static_cast<std::uint32_t>(p0 >> 32) ^ c.w[3] ^ k.hi,
+              static_cast<std::uint32_t>(p0)}};
         k.lo += 0x9E3779B9u;
         k.hi += 0xBB67AE85u;
     }

@@ -31,10 +31,15 @@ template <class T, class E, class S>
 class BlockPivoter {
   public:
     BlockPivoter(E& ex, const S& A, const SelectOptions& options, const BlockPivoting& variant)
-        : ex_(ex), A_(A), options_(options), variant_(variant), n_(A.cols),
-          alive_(static_cast<std::size_t>(n_), true), d_(ex, n_) {
+        : ex_(ex),
+          A_(A),
+          options_(options),
+          variant_(variant),
+          n_(A.cols),
+          alive_(static_cast<std::size_t>(n_), true),
+          d_(ex, n_) {
         first_pass(ex, A, resized(options.sketch, 0), options, out_, d_.data());
-        reference_ = fetch(ex, d_.data(), n_);
+        norms2_ = reference_ = fetch(ex, d_.data(), n_);
         tolerance2_ = std::max(options.tolerance, options.relative * std::sqrt(out_.norm2));
         tolerance2_ *= tolerance2_;
         reserve(std::min(options.rank, std::max<index>(2 * options.block, 64)));
@@ -44,13 +49,15 @@ class BlockPivoter {
         std::vector<double> d = reference_;
         double left = out_.norm2;
         out_.history.push_back({0, std::sqrt(left), true, 0, 0});
-        out_.stop = left <= tolerance2_ && tolerance2_ > 0 ? StopReason::Tolerance : StopReason::Rank;
+        out_.stop =
+            left <= tolerance2_ && tolerance2_ > 0 ? StopReason::Tolerance : StopReason::Rank;
         for (index round = 0; rank_ < options_.rank && out_.stop == StopReason::Rank; ++round) {
             const index proposed = std::min(options_.block, options_.rank - rank_);
             const auto candidates = propose(d, proposed, round);
-            const auto accepted = candidates.empty() ? std::vector<index>{}
-                                                     : extend(candidates, round);
-            if (accepted.empty() && (candidates.empty() || variant_.proposal != Proposal::Rejection)) {
+            const auto accepted =
+                candidates.empty() ? std::vector<index>{} : extend(candidates, round);
+            if (accepted.empty() &&
+                (candidates.empty() || variant_.proposal != Proposal::Rejection)) {
                 out_.stop = StopReason::Exhausted;
                 break;
             }
@@ -62,7 +69,7 @@ class BlockPivoter {
             const double noise = 8 * eps<T>;
             if (left <= static_cast<double>(std::max(A_.rows, n_)) * noise * noise * out_.norm2)
                 out_.stop = StopReason::Exhausted;
-            if (left <= tolerance2_) {
+            if (left <= tolerance2_ && tolerance2_ > 0) {
                 out_.stop = StopReason::Tolerance;
                 left = trim(left, static_cast<index>(accepted.size()));
             }
@@ -136,8 +143,8 @@ class BlockPivoter {
         if (variant_.proposal == Proposal::Rejection)
             return rejection_filter(std::move(H), c, options_.sampling, round);
         const double rounding = 100 * static_cast<double>(c) * eps<T>;
-        const double nominal = variant_.tau >= 0 ? variant_.tau
-                                                 : 1 / static_cast<double>(options_.block);
+        const double nominal =
+            variant_.tau >= 0 ? variant_.tau : 1 / static_cast<double>(options_.block);
         return robust_filter(std::move(H), c, std::max(rounding, variant_.robust ? nominal : 0.0));
     }
 
@@ -187,17 +194,23 @@ class BlockPivoter {
         parallel_for(ex_, chosen.size(), ZeroNorm{d_.data(), chosen.data()});
     }
 
-    /// Downdated norms lose all digits once d_j is of the size eps times its last exact value. Where
-    /// such columns hold a visible share of the residual, they are recomputed from A. Returns sum d.
+    /// What d_j may be wrong by: downdating subtracts |w|^2, and w = q^H a_j carries an error of eps
+    /// ||a_j|| whatever its size.
+    double uncertainty(std::size_t j) const {
+        return 1e3 * eps<T> * std::sqrt(norms2_[j] * reference_[j]);
+    }
+
+    /// Where columns whose d_j has no digits left hold a visible share of the residual, they are
+    /// recomputed from A. Returns sum d.
     double refresh(std::vector<double>& d) {
         double total = 0, doubtful = 0;
         std::vector<index> suspects;
         for (index j = 0; j < n_; ++j) {
             const auto at = static_cast<std::size_t>(j);
             total += d[at];
-            if (!alive_[at] || reference_[at] == 0 || d[at] > 1e3 * eps<T> * reference_[at]) continue;
+            if (!alive_[at] || reference_[at] == 0 || d[at] > uncertainty(at)) continue;
             suspects.push_back(j);
-            doubtful += 1e3 * eps<T> * reference_[at];
+            doubtful += uncertainty(at);
         }
         if (suspects.empty() || doubtful <= 0.01 * total) return total;
         recompute(suspects, d);
@@ -218,7 +231,8 @@ class BlockPivoter {
             const auto J = upload<index>(ex_, part);
             const auto D = residual.matrix(m, count), C = rows.matrix(count, rank_);
             gather_columns(ex_, A_, J.data(), D);
-            for_each_entry(ex_, count, C.cols, GatherRowEntry<T>{Rt().columns(0, rank_), C, J.data()});
+            for_each_entry(ex_, count, C.cols,
+                           GatherRowEntry<T>{Rt().columns(0, rank_), C, J.data()});
             gemm<T>(ex_, Op::None, Op::Trans, T(-1), Q().columns(0, rank_), C, T(1), D);
             parallel_for(ex_, count, ColumnNorm<T>{D, norms.data()}, m);
             const auto exact = fetch(ex_, norms.data(), count);
@@ -235,8 +249,8 @@ class BlockPivoter {
     /// smaller rank is the present one plus the energy of the dropped rows of R.
     double trim(double left, index added) {
         Buffer<double, E> norms(ex_, added);
-        parallel_for(ex_, added,
-                     ColumnNorm<T>{Rt().columns(rank_ - added, added), norms.data()}, n_);
+        parallel_for(ex_, added, ColumnNorm<T>{Rt().columns(rank_ - added, added), norms.data()},
+                     n_);
         const auto energy = fetch(ex_, norms.data(), added);
         while (added > 0 && left + energy[static_cast<std::size_t>(added - 1)] <= tolerance2_) {
             left += energy[static_cast<std::size_t>(--added)];
@@ -248,7 +262,24 @@ class BlockPivoter {
         return left;
     }
 
-    Skeleton<T, E> finish(const std::vector<double>&) {
+    /// The final error is exact to a few digits even where downdating has lost them.
+    void settle(std::vector<double>& d) {
+        double& residual = out_.history.back().residual;
+        if (rank_ == 0 || residual * residual > 1e4 * eps<T> * out_.norm2) return;
+        std::vector<index> stale;
+        for (index j = 0; j < n_; ++j) {
+            const auto at = static_cast<std::size_t>(j);
+            if (alive_[at] && d[at] < 0.5 * reference_[at]) stale.push_back(j);
+        }
+        if (stale.empty() || trimmed_) return;
+        recompute(stale, d);
+        double total = 0;
+        for (const double x : d) total += x;
+        residual = std::sqrt(total);
+    }
+
+    Skeleton<T, E> finish(std::vector<double>& d) {
+        settle(d);
         out_.perm.resize(static_cast<std::size_t>(rank_));
         out_.perm = permutation_with(out_.perm, n_);
         out_.rank = rank_;
@@ -284,6 +315,7 @@ class BlockPivoter {
     double tolerance2_ = 0;
     bool trimmed_ = false;
     std::vector<bool> alive_;
+    std::vector<double> norms2_;     // squared column norms of A
     std::vector<double> reference_;  // d at its last exact computation
     Buffer<double, E> d_;
     Buffer<T, E> q_, rt_;  // Q (m-by-capacity), R^T (n-by-capacity)

@@ -10,8 +10,8 @@
 #include <numeric>
 #include <vector>
 
-#include "subspan/philox.hpp"
 #include "subspan/kernels.hpp"
+#include "subspan/philox.hpp"
 
 namespace subspan {
 
@@ -40,8 +40,8 @@ inline std::vector<index> smallest(const std::vector<double>& keys, index count)
 /// `count` distinct indices drawn without replacement with probability proportional to `weights`
 /// (fewer if fewer are positive), in the order drawn: the exponential race of Efraimidis and
 /// Spirakis, key_j = -log(1 - u_j) / w_j, equal in law to successive draws.
-inline std::vector<index> sample_without_replacement(const std::vector<double>& weights, index count,
-                                                     const StreamId& id, index t) {
+inline std::vector<index> sample_without_replacement(const std::vector<double>& weights,
+                                                     index count, const StreamId& id, index t) {
     std::vector<double> keys(weights.size(), std::numeric_limits<double>::infinity());
     index positive = 0;
     for (std::size_t j = 0; j < weights.size(); ++j) {
@@ -100,7 +100,8 @@ std::vector<index> robust_filter(std::vector<C> H, index c, double tau) {
         for (index i = 0; i < c; ++i) column[static_cast<std::size_t>(i)] = H[at(i, p)];
         for (index j = 0; j < c; ++j) {
             const C factor = conjugate(column[static_cast<std::size_t>(j)]) / pivot;
-            for (index i = 0; i < c; ++i) H[at(i, j)] -= column[static_cast<std::size_t>(i)] * factor;
+            for (index i = 0; i < c; ++i)
+                H[at(i, j)] -= column[static_cast<std::size_t>(i)] * factor;
             d[static_cast<std::size_t>(j)] =
                 std::max(0.0, d[static_cast<std::size_t>(j)] -
                                   std::norm(column[static_cast<std::size_t>(j)]) / pivot);

@@ -15,9 +15,9 @@ enum class StopReason : int { Rank = 0, Tolerance = 1, Exhausted = 2 };
 
 /// One block of an adaptive method.
 struct HistoryEntry {
-    index rank = 0;         // after the block
-    double residual = 0;    // absolute Frobenius error at that rank
-    bool exact = false;     // revealed by the factorization, or estimated from a fresh sketch
+    index rank = 0;       // after the block
+    double residual = 0;  // absolute Frobenius error at that rank
+    bool exact = false;   // revealed by the factorization, or estimated from a fresh sketch
     index accepted = 0, proposed = 0;
 };
 
@@ -57,10 +57,10 @@ struct Skeleton {
 
 /// Options shared by the selections.
 struct SelectOptions {
-    index rank = 0;          // at most this many columns
-    double tolerance = 0;    // absolute Frobenius error to stop at; 0 for none
-    double relative = 0;     // error relative to ||A||_F to stop at; 0 for none
-    index block = 0;         // columns per round
+    index rank = 0;        // at most this many columns
+    double tolerance = 0;  // absolute Frobenius error to stop at; 0 for none
+    double relative = 0;   // error relative to ||A||_F to stop at; 0 for none
+    index block = 0;       // columns per round
     bool fixed_block = false;
     SketchOperator sketch;   // kind, nnz and stream; its size is what a fixed-rank method draws
     index pivot_rows = 0;    // generic combinations of the sketch's rows that pivoting looks at
@@ -138,7 +138,8 @@ void first_pass(E& ex, const S& A, const SketchOperator& op, const SelectOptions
     if (!options.want_norms) return;
     skeleton.norm2 = sum(ex, pass.norms2, A.cols);
     constexpr bool single = std::is_same_v<real_t<T>, float>;
-    constexpr double low = single ? 1e-50 : 1e-260, high = single ? 1e60 : 1e260;
+    // Squares of squares of residuals that are eps times the norm must not underflow.
+    constexpr double low = single ? 1e-20 : 1e-120, high = single ? 1e20 : 1e120;
     if (!(skeleton.norm2 >= low && skeleton.norm2 <= high))
         throw OutOfRange(message("sum of squares of A is ", skeleton.norm2));
 }

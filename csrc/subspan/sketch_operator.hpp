@@ -101,7 +101,8 @@ SUBSPAN_HD float sketch_entry(const SketchOperator& S, std::uint64_t i, std::uin
             return s.row == i ? (s.negative ? -1.0f : 1.0f) : 0.0f;
         }
         case SketchKind::Hadamard: {
-            const std::uint64_t r = permuted(S.id, hadamard_order(static_cast<std::uint64_t>(S.dim)), i);
+            const std::uint64_t r =
+                permuted(S.id, hadamard_order(static_cast<std::uint64_t>(S.dim)), i);
             const float sign = hadamard_sign(S.id, p);
             return std::popcount(r & p) & 1 ? -sign : sign;
         }

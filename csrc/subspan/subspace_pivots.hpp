@@ -10,10 +10,10 @@
 namespace subspan {
 
 enum class SubspaceRule : int {
-    Deim = 0,           // LU with partial pivoting of the singular vectors
-    LeverageTop = 1,    // the k largest row norms of the basis
-    LeverageSample = 2, // k distinct draws with probability proportional to the squared row norms
-    Arp = 3,            // a draw of the projection determinantal point process of the basis
+    Deim = 0,            // LU with partial pivoting of the singular vectors
+    LeverageTop = 1,     // the k largest row norms of the basis
+    LeverageSample = 2,  // k distinct draws with probability proportional to the squared row norms
+    Arp = 3,             // a draw of the projection determinantal point process of the basis
 };
 
 /// Leading k right singular vectors (conjugated) of A by a sketch with l >= k columns: one power
@@ -33,7 +33,8 @@ void row_space_basis(E& ex, const S& A, MatrixView<T> Y, index k, MatrixView<T> 
     image_of_basis();
     orthonormalize<E, T>(ex, Z, R);
     Buffer<T, E> conj_image(ex, m * l);
-    for_each_entry(ex, m, conj_image.matrix(m, l).cols, ConjugateEntry<T>{Z, conj_image.matrix(m, l)});
+    for_each_entry(ex, m, conj_image.matrix(m, l).cols,
+                   ConjugateEntry<T>{Z, conj_image.matrix(m, l)});
     apply_transpose(ex, A, conj_image.matrix(m, l), Y);  // Y = (Z^H A)^T
     orthonormalize<E, T>(ex, Y, R);
     image_of_basis();

@@ -14,9 +14,9 @@ DTYPES = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex
 def working_dtype(dtype: Any, name: str = "A") -> np.dtype[Any]:
     """Return the precision in which data of this dtype are computed."""
     dtype = np.dtype(dtype)
-    native = dtype.newbyteorder("=")
+    native: np.dtype[Any] = dtype.newbyteorder("=")
     if native in DTYPES:
-        return native
+        return np.dtype(native)
     if dtype.kind in "iub":
         return np.dtype(np.float64)
     if dtype == np.float16 or dtype.name == "bfloat16":
@@ -36,7 +36,9 @@ def as_array(A: Any, name: str = "A") -> NDArray[Any]:
         )
     if isinstance(A, np.ma.MaskedArray):
         if np.ma.is_masked(A):
-            raise ValueError(f"{name} has masked entries; fill them first, e.g. with {name}.filled(0)")
+            raise ValueError(
+                f"{name} has masked entries; fill them first, e.g. with {name}.filled(0)"
+            )
         A = A.data
     array = np.asarray(A)
     dtype = working_dtype(array.dtype, name)
@@ -64,7 +66,9 @@ def _has_leading_dimension(array: NDArray[Any]) -> bool:
     return by_rows or by_cols
 
 
-def as_rank(rank: Any, largest: int, name: str = "rank", shape: tuple[int, int] | None = None) -> int:
+def as_rank(
+    rank: Any, largest: int, name: str = "rank", shape: tuple[int, int] | None = None
+) -> int:
     """Check an integer rank against its range."""
     if isinstance(rank, (bool, np.bool_)):
         raise TypeError(f"{name}={rank!r} is a bool; expected an int")

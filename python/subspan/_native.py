@@ -19,12 +19,12 @@ def module() -> ModuleType:
 
 def _from_numpy(native: Any) -> bool:
     """Fill the table from the library numpy has loaded: no second thread pool."""
-    from numpy._core import _multiarray_umath
-    from numpy.linalg import _umath_linalg
+    from importlib import import_module
 
+    names = ("numpy._core._multiarray_umath", "numpy.linalg._umath_linalg")
     return any(
-        native.blas_from_library(str(extension.__file__), "numpy", False)
-        for extension in (_multiarray_umath, _umath_linalg)
+        native.blas_from_library(str(import_module(name).__file__), "numpy", False)
+        for name in names
     )
 
 

@@ -31,12 +31,16 @@ class Progress:
             try:
                 from tqdm import tqdm
             except ImportError:
-                raise ImportError("progress=True needs tqdm: pip install 'subspan[progress]'") from None
+                raise ImportError(
+                    "progress=True needs tqdm: pip install 'subspan[progress]'"
+                ) from None
             self._bar = tqdm(total=total, desc="subspan")
         elif callable(progress):
             self._report = progress
         elif progress not in (None, False):
-            raise TypeError(f"progress has type {type(progress).__name__}; expected a bool or a callable")
+            raise TypeError(
+                f"progress has type {type(progress).__name__}; expected a bool or a callable"
+            )
 
     @property
     def poll(self) -> Callable[[], None] | None:

@@ -57,6 +57,11 @@ PIVOTING = tuple(name for name in METHODS if name != "cpqr_on_A")
 KIND_CODES = {"gaussian": 0, "rademacher": 1, "sparse_sign": 2, "countsketch": 2, "srht": 3}
 STOP_REASONS = ("rank", "tolerance", "exhausted")
 _ADAPTIVE_BLOCK = 32
+# Energy share at which the filter of the greedy method stops accepting: stricter than 1 / block, so
+# that the picks stay within a few percent of those of pivoting one column at a time.
+_GREEDY_FILTER = 0.3
+_CPQR_OVERSAMPLING = 30
+_STRONG_BOUND = 2.0  # largest coefficient that strong RRQR leaves
 
 
 @dataclasses.dataclass
@@ -93,16 +98,23 @@ def choose_pivoting(
         if tolerance and source.kind != "operator":
             reasons["pivoting"] = "the tolerance is tested against the exact residual"
             return "rbrp"
-        reasons["pivoting"] = "fastest pivots from a sketch"
-        return "lupp"
+        if tolerance:
+            reasons["pivoting"] = "an operator gives products only; its rank grows by blocks"
+            return "lupp"
+        reasons["pivoting"] = "near the pivots of column-pivoted QR of A, from a sketch"
+        return "cpqr"
     if pivoting not in PIVOTING:
-        raise ValueError(f"pivoting={pivoting!r} is not known; expected 'auto' or one of {PIVOTING}")
+        raise ValueError(
+            f"pivoting={pivoting!r} is not known; expected 'auto' or one of {PIVOTING}"
+        )
     if pivoting == "cpqr" and (sketch is None or (sketch == "auto" and tolerance)):
         if sketch == "auto":
             reasons["pivoting"] = "a tolerance needs pivoting on A itself"
         pivoting = "cpqr_on_A"
     if sketch is None and METHODS[pivoting].family in ("sketch", "subspace"):
-        raise ValueError(f"sketch=None is not possible with pivoting={pivoting!r}; it needs a sketch")
+        raise ValueError(
+            f"sketch=None is not possible with pivoting={pivoting!r}; it needs a sketch"
+        )
     if tolerance and METHODS[pivoting].adaptive is None:
         able = tuple(name for name in PIVOTING if METHODS[name].adaptive or name == "cpqr")
         raise ValueError(
@@ -134,7 +146,7 @@ def choose_sketch(source: Source, sketch: str | None, reasons: dict[str, str]) -
 
 
 def choose_block(pivoting: str, rank: int, tolerance: bool, block_size: int | None) -> int:
-    """Resolve ``block_size=None``: a tenth of the rank between 16 and 128, 32 if it is open."""
+    """Resolve ``block_size=None``: a quarter of the rank between 32 and 128, 32 if it is open."""
     if block_size is not None:
         block = as_rank(block_size, 2**31, "block_size")
         if block == 0:
@@ -142,9 +154,9 @@ def choose_block(pivoting: str, rank: int, tolerance: bool, block_size: int | No
         return block
     if pivoting == "cpqr_on_A":
         return 1
-    if tolerance or pivoting == "lupp":
+    if tolerance or pivoting in ("lupp", "greedy"):
         return _ADAPTIVE_BLOCK
-    return min(128, max(16, rank // 10))
+    return min(128, max(_ADAPTIVE_BLOCK, rank // 4))
 
 
 def size_sketch(
@@ -152,19 +164,21 @@ def size_sketch(
 ) -> None:
     """Set how many generic sketch rows pivoting looks at, and how many rows are drawn.
 
-    LUPP looks at exactly `rank` rows whatever is drawn; the others look at 10 more, or at
+    LUPP looks at exactly `rank` rows whatever is drawn; the others look at 30 more, or at
     `oversampling` more. Structured sketches are drawn more than twice as large and mixed. At least `least`
     rows are drawn.
     """
     if settings.method.family not in ("sketch", "subspace") or settings.sketch is None:
         return
     lupp = settings.pivoting == "lupp"
-    extra = 10 if oversampling is None else oversampling
+    extra = _CPQR_OVERSAMPLING if oversampling is None else oversampling
     settings.pivot_rows = settings.rank + (0 if lupp else extra)
     wanted = settings.rank + (oversampling or 0) if lupp else settings.pivot_rows
     drawn = max(wanted, least)
     if settings.sketch != "gaussian":
         drawn = max(drawn, 2 * settings.pivot_rows + 24)
+    if settings.method.family == "subspace":  # an orthonormal basis has no more columns than that
+        settings.pivot_rows = min(settings.pivot_rows, *source.shape)
     if settings.sketch == "srht":  # the transform has no more rows; its order is at least m
         drawn = min(drawn, 1 << max(0, source.shape[0] - 1).bit_length())
         settings.pivot_rows = min(settings.pivot_rows, drawn)
@@ -197,7 +211,7 @@ def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> 
         probe=probe,
         seed=seed,
         want_norms=source.kind != "operator",
-        variant=2.0 if settings.pivoting == "strong" else -1.0,
+        variant={"strong": _STRONG_BOUND, "greedy": _GREEDY_FILTER}.get(settings.pivoting, -1.0),
         progress=poll,
     )
 

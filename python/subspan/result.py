@@ -41,7 +41,9 @@ class ErrorEstimate:
         sign = {"exact": "=", "estimate": "~", "bound": "<="}[self.kind]
         text = f"error {sign} {self.relative:.3g} of the {self.norm} norm"
         if self.kind == "estimate":
-            text += f" (<= {self.upper:.3g} absolute, failure probability {self.failure_probability:g})"
+            text += (
+                f" (<= {self.upper:.3g} absolute, failure probability {self.failure_probability:g})"
+            )
         return f"<{text}>"
 
 
@@ -67,7 +69,9 @@ class Plan:
     seconds: dict[str, float]
 
     def __str__(self) -> str:
-        rows = [(key, _short(value), self.reasons.get(key, "")) for key, value in self.choices.items()]
+        rows = [
+            (key, _short(value), self.reasons.get(key, "")) for key, value in self.choices.items()
+        ]
         rows.append(("passes over A", str(self.passes), ""))
         rows += [(f"{stage} (s)", f"{time:.4f}", "") for stage, time in self.seconds.items()]
         widths = [max(len(row[c]) for row in rows) for c in (0, 1)]
@@ -181,7 +185,9 @@ def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> 
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return {"plain": type(value).__name__, "fields": _flatten(fields, name, arrays)}
     if isinstance(value, dict):
-        return {"dict": {k: _flatten(v, f"{name}.{k}" if name else k, arrays) for k, v in value.items()}}
+        return {
+            "dict": {k: _flatten(v, f"{name}.{k}" if name else k, arrays) for k, v in value.items()}
+        }
     if isinstance(value, (tuple, list)):
         return {"tuple": [_flatten(v, f"{name}.{i}", arrays) for i, v in enumerate(value)]}
     if isinstance(value, np.dtype):

@@ -43,10 +43,17 @@ class SketchOperator:
     """
 
     _kind = -1
+    ndim = 2
     __array_ufunc__ = None  # numpy arrays leave A @ S.T to us
 
     def __init__(
-        self, size: int, dim: int, *, rng: Any = None, dtype: DTypeLike = np.float64, **specific: Any
+        self,
+        size: int,
+        dim: int,
+        *,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+        **specific: Any,
     ) -> None:
         self.shape = (as_rank(size, _LARGEST_SIZE, "size"), as_rank(dim, 2**40 - 1, "dim"))
         if self.shape[0] == 0:
@@ -60,15 +67,30 @@ class SketchOperator:
         return _native.module().SketchOperator(self._kind, *self.shape, nnz, self.seed)
 
     def __repr__(self) -> str:
-        specific = "".join(f", {name}={value}" for name, value in self._specific.items())
+        specific = "".join(f", {name}={value!r}" for name, value in self._specific.items())
         return f"{type(self).__name__}({self.shape[0]}, {self.shape[1]}, rng={self.seed}{specific})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self.shape, self.seed, self.dtype.str, self._specific)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        return self.toarray().astype(self.dtype if dtype is None else dtype)
+
+    def same_as(self, other: SketchOperator) -> bool:
+        """Tell whether both are the same random matrix, up to precision."""
+        mine, theirs = self._specific, other._specific
+        return (type(self), self.shape, self.seed) == (
+            type(other),
+            other.shape,
+            other.seed,
+        ) and all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
     def astype(self, dtype: DTypeLike) -> Self:
         """Return the same operator with another dtype: equal up to rounding."""
         return type(self)(*self.shape, rng=self.seed, dtype=dtype, **self._specific)
 
     @property
-    def T(self) -> TransposedSketch:  # noqa: N802
+    def T(self) -> TransposedSketch:
         """The transpose, for ``A @ S.T`` and ``S.T @ Y``."""
         return TransposedSketch(self)
 
@@ -101,7 +123,7 @@ class SketchOperator:
         """``S.T @ Y`` for Y of shape (size, p)."""
         Y = as_array(Y, "Y")
         if Y.ndim == 1:
-            return self._adjoint(Y[:, None])[:, 0]
+            return np.asarray(self._adjoint(Y[:, None])[:, 0])
         if Y.ndim != 2 or Y.shape[0] != self.shape[0]:
             raise ValueError(f"Y has shape {Y.shape}; expected ({self.shape[0]}, p)")
         out = np.zeros((self.shape[1], Y.shape[1]), Y.dtype, order="F")
@@ -154,6 +176,16 @@ class SketchOperator:
         return self.tile(slice(None), slice(start, stop))
 
 
+def _remake(
+    kind: type[SketchOperator],
+    shape: tuple[int, int],
+    seed: int,
+    dtype: str,
+    specific: dict[str, Any],
+) -> SketchOperator:
+    return kind(*shape, rng=seed, dtype=dtype, **specific)
+
+
 def _range_of(part: slice, length: int, name: str) -> tuple[int, int]:
     if not isinstance(part, slice):
         raise TypeError(f"{name} has type {type(part).__name__}; expected a slice")
@@ -166,6 +198,7 @@ def _range_of(part: slice, length: int, name: str) -> tuple[int, int]:
 class TransposedSketch:
     """The transpose of a sketch operator, shape ``(dim, size)``."""
 
+    ndim = 2
     __array_ufunc__ = None
 
     def __init__(self, S: SketchOperator) -> None:
@@ -174,25 +207,28 @@ class TransposedSketch:
         self.dtype = S.dtype
 
     @property
-    def T(self) -> SketchOperator:  # noqa: N802
+    def T(self) -> SketchOperator:
         """The operator itself."""
         return self._S
 
     def __matmul__(self, Y: Any) -> NDArray[Any]:
         """``S.T @ Y``: shape (dim, p)."""
-        return self._S._adjoint(Y)
+        return np.asarray(self._S._adjoint(Y))
 
     def __rmatmul__(self, A: Any) -> NDArray[Any]:
         """``A @ S.T``: shape (m, size), one pass over A."""
         if not hasattr(A, "shape"):
             A = as_array(A)
         if len(A.shape) == 1:
-            return self._S @ A
-        return (self._S @ as_source(A).transposed).T
+            return np.asarray(self._S @ A)
+        return np.asarray((self._S @ as_source(A).transposed).T)
 
     def toarray(self) -> NDArray[Any]:
         """Return ``S.T`` as a dense array."""
         return self._S.toarray().T
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        return self.toarray().astype(self.dtype if dtype is None else dtype)
 
     def __repr__(self) -> str:
         return f"{self._S!r}.T"
@@ -275,7 +311,7 @@ class SparseSign(SketchOperator):
         nnz: int | None = None,
     ) -> None:
         if nnz is None:
-            nnz = min(8, max(1, operator.index(size)))
+            nnz = min(8, max(1, as_rank(size, _LARGEST_SIZE, "size")))
         super().__init__(size, dim, rng=rng, dtype=dtype, nnz=nnz)
 
 
@@ -336,9 +372,13 @@ class SRHT(SketchOperator):
         transform: str = "hadamard",
     ) -> None:
         if transform not in ("hadamard", "cosine"):
-            raise ValueError(f"transform={transform!r} is not known; expected 'hadamard' or 'cosine'")
+            raise ValueError(
+                f"transform={transform!r} is not known; expected 'hadamard' or 'cosine'"
+            )
         super().__init__(size, dim, rng=rng, dtype=dtype, transform=transform)
-        order = self.shape[1] if transform == "cosine" else 1 << max(0, self.shape[1] - 1).bit_length()
+        order = (
+            self.shape[1] if transform == "cosine" else 1 << max(0, self.shape[1] - 1).bit_length()
+        )
         if self.shape[0] > order:
             raise ValueError(f"size={size} must not exceed the order {order} of the transform")
         self._order = order
@@ -382,7 +422,8 @@ class SRHT(SketchOperator):
         rows, signs = self._cosine_parts()
         r = rows[i0 : i0 + out.shape[0], None]
         p = np.arange(p0, p0 + out.shape[1])
-        wave = np.cos(np.pi * (2 * p + 1) * r / (2 * self.shape[1]))
+        turns = (2 * p + 1) * r % (4 * self.shape[1])  # exact: the angle modulo a full circle
+        wave = np.cos(np.pi * turns / (2 * self.shape[1]))
         unit = np.where(r == 0, np.sqrt(0.5), 1.0) * np.sqrt(2 / self.shape[1])
         out[...] = np.sqrt(self.shape[1] / self.shape[0]) * unit * wave * signs[p]
 
@@ -425,6 +466,8 @@ class RowSampling(SketchOperator):
         return f"RowSampling({self.shape[0]}, {self.shape[1]}, rng={self.seed}{kind})"
 
     def _make_native(self, *, weights: Any) -> Any:  # type: ignore[override]
+        if self.shape[1] == 0:
+            raise ValueError("dim=0 must be at least 1: there is no row to draw")
         native = _native.module()
         made = native.SketchOperator(0, *self.shape, 1, self.seed)
         uniform = native.sampling_uniforms(made)
@@ -505,7 +548,7 @@ class Accumulator:
         stop = operator.index(start) + count
         if n != self.value.shape[1]:
             raise ValueError(f"rows has {n} columns; expected {self.value.shape[1]}")
-        if not (0 <= start and stop <= self.operator.shape[1]):
+        if not (start >= 0 and stop <= self.operator.shape[1]):
             raise ValueError(
                 f"rows {start} .. {stop - 1} leave the range [0, {self.operator.shape[1]}) of S"
             )
@@ -524,7 +567,7 @@ class Accumulator:
     def merge(self, other: Accumulator) -> Self:
         """Add what another accumulator of the same operator has seen."""
         mine, theirs = self.operator, other.operator
-        if (type(mine), mine.shape, mine.seed) != (type(theirs), theirs.shape, theirs.seed):
+        if not mine.same_as(theirs):
             raise ValueError(f"cannot merge sketches by different operators: {mine} and {theirs}")
         self.value += other.value
         self.rows_seen += other.rows_seen

@@ -142,12 +142,21 @@ def _operator_source(A: Any) -> Source:
         # A^T X = conj(A^H conj(X))
         try:
             product = A.rmatmat(X.conj())
-        except NotImplementedError:
-            raise TypeError("A must define rmatvec or rmatmat: a sketch needs products with A^H") from None
+        except (NotImplementedError, TypeError) as error:
+            # SciPy calls the None that stands for a missing rmatvec.
+            if isinstance(error, TypeError) and "'NoneType' object is not callable" not in str(
+                error
+            ):
+                raise
+            raise TypeError(
+                "A must define rmatvec or rmatmat: a sketch needs products with A^H"
+            ) from None
         _write_product(np.conj(product), Y, "rmatmat")
 
     module = _native.module()
-    make = getattr(module, "operator_source_" + {"f": "S", "d": "D", "F": "C", "D": "Z"}[dtype.char])
+    make = getattr(
+        module, "operator_source_" + {"f": "S", "d": "D", "F": "C", "D": "Z"}[dtype.char]
+    )
     return Source("operator", (m, n), dtype, make(m, n, multiply, multiply_transpose), A)
 
 

@@ -54,7 +54,8 @@ void fill_gaussian(const StreamId& id, index i0, index ni, index p0, index np, T
             const bool whole = p >= p0 && end >= 4 * batch;
             T* to = whole ? row + (p - p0) : piece;
             const int blocks = end >= 4 * batch ? batch : static_cast<int>((end + 3) / 4);
-            normals(id, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(p / 4), blocks, to);
+            normals(id, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(p / 4), blocks,
+                    to);
             if (!whole)
                 for (index q = p < p0 ? p0 - p : 0; q < 4 * blocks && q < end; ++q)
                     row[p - p0 + q] = piece[q];

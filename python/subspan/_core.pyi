@@ -1,0 +1,82 @@
+"""The compiled module. One set of source and skeleton classes per dtype (S, D, C, Z)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+counter_layout_version: int
+
+class SketchOperator:
+    def __init__(
+        self,
+        kind: int,
+        size: int,
+        dim: int,
+        nnz: int,
+        seed: int,
+        operand: int = 0,
+        repetition: int = 0,
+    ) -> None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def isometry_scale(self) -> float: ...
+
+class Source:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+class Skeleton:
+    rank: int
+    stop: int
+    passes: int
+    norm2: float
+    sketch_cols: int
+    permutation: NDArray[np.int64]
+    history: list[tuple[int, float, bool, int, int]]
+    def coefficients(
+        self, source: Source, mode: int, tolerance: float, out: NDArray[Any]
+    ) -> float: ...
+    def probe_gram(self, W: NDArray[Any], out: NDArray[Any]) -> None: ...
+
+def blas_from_library(path: str, source: str, load: bool) -> bool: ...
+def blas_from_capsules(capsules: dict[str, Any], path: str) -> None: ...
+def config() -> dict[str, Any]: ...
+def set_thread_limit(threads: int) -> None: ...
+def dense_source(A: NDArray[Any]) -> Source: ...
+def sparse_source(
+    values: NDArray[Any],
+    row_indices: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    rows: int,
+    cols: int,
+) -> Source: ...
+def column_norms2(source: Source, out: NDArray[np.float64], progress: Any = None) -> None: ...
+def gather_columns(source: Source, J: NDArray[np.int64], out: NDArray[Any]) -> None: ...
+def sketch(S: SketchOperator, source: Source, out: NDArray[Any], progress: Any = None) -> None: ...
+def sketch_adjoint(S: SketchOperator, X: NDArray[Any], out: NDArray[Any]) -> None: ...
+def sketch_tile(S: SketchOperator, i0: int, p0: int, out: NDArray[Any]) -> None: ...
+def sampled_rows(S: SketchOperator, order: int) -> NDArray[np.int64]: ...
+def transform_signs(S: SketchOperator) -> NDArray[np.float64]: ...
+def sampling_uniforms(S: SketchOperator) -> NDArray[np.float64]: ...
+def select(
+    source: Source,
+    method: str,
+    *,
+    rank: int,
+    tolerance: float,
+    relative: float,
+    block: int,
+    fixed_block: bool,
+    sketch: SketchOperator,
+    pivot_rows: int,
+    probe: SketchOperator,
+    seed: int,
+    want_norms: bool,
+    variant: float,
+    progress: Callable[[], None] | None,
+) -> Skeleton: ...
