@@ -5,6 +5,11 @@ and the modules in `RUN_ONCE`, which do not look at devices, run once.
 """
 
 import importlib
+import os
+
+# Idle workers of the two OpenBLAS pools (numpy's and SciPy's) go to sleep at once instead of
+# spinning on the cores. Read when the libraries are loaded, hence before the imports.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "10")
 
 import numpy as np
 import pytest

@@ -147,13 +147,13 @@ def test_factor_of_A_gives_least_squares(pivoting, dtype, coefficients, rng):
 def test_oversampled_sketch_coefficients_cost_a_known_factor(dtype, ratio):
     """E squared error = (1 + k / (l - k - 1)) best for a Gaussian sketch independent of the choice.
 
-    Here k of its rows also chose the columns, which makes the factor smaller. Mean over 300
-    seeds, standard error below 2 %: at most 5 % above, at most 25 % below. A complex sketch would
+    Here k of its rows also chose the columns, which makes the factor smaller. Mean over 100
+    seeds, standard error below 1.5 %: at most 5 % above, at most 25 % below. A complex sketch would
     give k / (l - k); ours is real for all data.
     """
-    A = decaying(np.random.default_rng(2), 300, 120, 0.97, dtype)
+    A = decaying(np.random.default_rng(2), 150, 120, 0.97, dtype)
     k, ratios = 20, []
-    for seed in range(300):
+    for seed in range(100):
         r = subspan.interpolative(
             A, k, pivoting="lupp", sketch="gaussian", coefficients="osid",
             oversampling=(ratio - 1) * k, rng=seed,
@@ -162,6 +162,7 @@ def test_oversampled_sketch_coefficients_cost_a_known_factor(dtype, ratio):
         error = testing.interpolation_error(A, *r)
         ratios.append((error / best_coefficients_error(A, r.indices)) ** 2)
     expected = 1 + k / (ratio * k - k - 1)
+    assert np.std(ratios) / np.sqrt(len(ratios)) <= 0.015 * np.mean(ratios)
     assert 0.75 * expected <= np.mean(ratios) <= 1.05 * expected
 
 
@@ -893,12 +894,12 @@ def test_the_interpreter_lock_is_released():
         "subspan.interpolative(A, 1400, pivoting='rbrp', block_size=8, rng=0)",
         "subspan.interpolative(A, 1500, pivoting='cpqr', sketch=None, rng=0)",
         "subspan.interpolative(A, rtol=1e-6, pivoting='lupp', block_size=8, rng=0)",
-        "subspan.pivots(A, 1500, pivoting='strong', rng=0)",
+        "subspan.pivots(A[:1500], 700, pivoting='strong', rng=0)",
         "subspan.interpolative(A, 1400, pivoting='rp', block_size=4, rng=0)",
     ],
 )
 def test_ctrl_c_stops_a_long_call(call):
-    """SIGINT while native code runs: KeyboardInterrupt within 5 seconds, in the same process."""
+    """SIGINT while native code runs: KeyboardInterrupt within 5 seconds, and life goes on."""
     code = f"""
     import sys, time
     import numpy as np, subspan

@@ -35,12 +35,18 @@ struct Running {
     OwnThreads own;
 };
 
-/// Runs pending signal handlers (Ctrl-C) and the caller's progress callback.
+/// Runs pending signal handlers (Ctrl-C) and the caller's progress callback, which lives as long as
+/// the executor that polls it.
 inline std::function<void()> poll_of(const py::object& progress) {
-    return [callback = progress.ptr()] {
+    const auto release = [](py::object* held) {
+        const py::gil_scoped_acquire gil;
+        delete held;
+    };
+    const std::shared_ptr<py::object> callback(new py::object(progress), release);
+    return [callback] {
         py::gil_scoped_acquire gil;
         if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        if (callback != Py_None) py::reinterpret_borrow<py::object>(callback)();
+        if (!callback->is_none()) (*callback)();
     };
 }
 
