@@ -98,7 +98,9 @@ double trim(Skeleton<T, E>& skeleton, const std::vector<double>& energy, double 
         error = next;
         --rank;
     }
-    // Below the floor the difference says nothing: every pivot is kept.
+    // Below the floor the difference says nothing: every pivot is kept. Dropped energy has no such
+    // cancellation, so with a tolerance fewer digits of the difference are enough.
+    if (tolerance > 0) floor *= 0.1;
     if (!(skeleton.norm2 > 0 && error > floor * skeleton.norm2)) return -1;
     skeleton.rank = rank;
     return error;

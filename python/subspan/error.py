@@ -113,11 +113,12 @@ def norm(A: Any, *, norm: str = "spectral", rng: Any = None, iterations: int = 1
     generator = np.random.default_rng(seed_word(rng))
     if norm == "fro":
         if products.entries is not None:
-            return products.entries
+            return products.entries / products.scale
         image = products.apply(generator.standard_normal((n, 32)))
-        return float(np.linalg.norm(image) / np.sqrt(32))
+        return float(np.linalg.norm(image) / np.sqrt(32)) / products.scale
     start = generator.standard_normal((n, min(4, n)))
-    return _power_iteration(products.apply, products.apply_adjoint, start, iterations)
+    largest = _power_iteration(products.apply, products.apply_adjoint, start, iterations)
+    return largest / products.scale
 
 
 def _power_iteration(
@@ -140,14 +141,16 @@ def _power_iteration(
 def spectral_error(A: Any, approximation: Any, rng: Any) -> float:
     """Lower estimate of ``||A - approximation||_2`` by 6 steps of block power iteration."""
     left, right = _Products(A), _Products(approximation)
+    right.scale = left.scale
     n = left.shape[1]
     start = np.random.default_rng(seed_word(rng)).standard_normal((n, min(4, n)))
-    return _power_iteration(
+    largest = _power_iteration(
         lambda X: left.apply(X) - right.apply(X),
         lambda X: left.apply_adjoint(X) - right.apply_adjoint(X),
         start,
         6,
     )
+    return largest / left.scale
 
 
 def residual(
@@ -197,6 +200,7 @@ def residual(
         raise ValueError(
             f"A has shape {left.shape}, approximation {right.shape}; expected the same"
         )
+    right.scale = left.scale
     n = left.shape[1]
     generator = np.random.default_rng(seed_word(rng))
     G = generator.standard_normal((n, probes))
@@ -206,6 +210,7 @@ def residual(
     reference = left.entries
     if reference is None:
         reference = float(np.linalg.norm(image_A) / np.sqrt(probes))
+    columns, reference = columns / left.scale, reference / left.scale
     fro = float(np.linalg.norm(columns) / np.sqrt(probes))
     upper = fro * frobenius_factor(probes)
     if norm == "fro":
@@ -220,6 +225,13 @@ def residual(
     )
 
 
+def safe_scale(peak: float) -> float:
+    """Power of two that brings entries of this size to where their squares neither over- nor underflow."""
+    if peak == 0 or 1e-100 < peak < 1e100:
+        return 1.0
+    return float(np.ldexp(1.0, min(1000, -int(np.frexp(peak)[1]))))
+
+
 class _Products:
     """Products with anything that stands for a matrix."""
 
@@ -228,20 +240,31 @@ class _Products:
         if len(self.A.shape) != 2:
             raise ValueError(f"A must be 2-d, got shape {self.A.shape}")
         self.shape = (int(self.A.shape[0]), int(self.A.shape[1]))
+        values = self.A if isinstance(self.A, np.ndarray) else getattr(self.A, "data", None)
+        if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+            raise ValueError("A must be finite, but has entries that are NaN or infinite")
+        # Vectors are multiplied by a power of two that keeps products away from the ends of the range.
+        peak = float(np.abs(values).max(initial=0.0)) if isinstance(values, np.ndarray) else 1.0
+        self.scale = safe_scale(peak)
 
     @property
     def entries(self) -> float | None:
         """Frobenius norm, if the entries can be read."""
         if isinstance(self.A, np.ndarray):
-            return float(np.linalg.norm(self.A))
+            return float(np.linalg.norm(self.A if self.scale == 1 else self.A * self.scale))
         if type(self.A).__module__.startswith("scipy.sparse") and hasattr(self.A, "nnz"):
-            return float(np.linalg.norm(self.A.tocsc().data))
+            return float(np.linalg.norm(self.A.tocsc().data * self.scale))
         return None
 
+    def _checked(self, product: NDArray[Any], name: str) -> NDArray[Any]:
+        if not np.isfinite(product).all():
+            raise ValueError(f"A.{name} returned NaN or infinite values")
+        return product
+
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(self.A @ X)
+        return self._checked(np.asarray(self.A @ (X * self.scale)), "matmat")
 
     def apply_adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if hasattr(self.A, "rmatmat"):
-            return np.asarray(self.A.rmatmat(X))
-        return np.asarray(np.conj(np.asarray(self.A.T @ np.conj(X))))
+            return self._checked(np.asarray(self.A.rmatmat(X * self.scale)), "rmatmat")
+        return np.asarray(np.conj(np.asarray(self.A.T @ np.conj(X * self.scale))))

@@ -144,6 +144,7 @@ class InterpolativeDecomposition(Result):
         if source.kind == "operator":
             raise TypeError("A is an operator; use subspan.error.residual(A, r)")
         total, reference = 0.0, 0.0
+        scale = _error.safe_scale(source.magnitude())
         width = max(1, 2**24 // max(1, self.shape[0]))
         for j in range(0, self.shape[1], width):
             block = source.matrix[:, j : j + width]
@@ -152,11 +153,10 @@ class InterpolativeDecomposition(Result):
             for factor in reversed(self._factors[:-1]):
                 x = factor @ x
             x = x.toarray() if hasattr(x, "toarray") else np.asarray(x)
-            total += (
-                float(np.linalg.norm((block - x).astype(np.result_type(block, np.float64)))) ** 2
-            )
-            reference += float(np.linalg.norm(block.astype(np.result_type(block, np.float64)))) ** 2
-        return _error.exact(float(np.sqrt(total)), float(np.sqrt(reference)))
+            wide = np.result_type(block, np.float64)
+            total += float(np.linalg.norm((block - x).astype(wide) * scale)) ** 2
+            reference += float(np.linalg.norm(block.astype(wide) * scale)) ** 2
+        return _error.exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
 
     def __repr__(self) -> str:
         what = {1: "columns", 0: "rows", None: "rows and columns"}[self.axis]
@@ -395,6 +395,8 @@ def _run(
         settings.rtol, settings.atol = goal.rtol, goal.atol
     spectral_norm = 0.0
     if goal.norm == "spectral":
+        if source.kind != "operator":
+            source.magnitude()  # refuses NaN and infinity, saying where
         with progress.stage("norm of A"):
             spectral_norm = _error.norm(source.matrix, norm="spectral", rng=request.seed)
         settings.probes = PROBES
@@ -531,7 +533,7 @@ def _nothing_chosen(
     """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
     reference = 0.0
     if 0 not in source.shape:
-        if source.kind == "dense":
+        if source.kind != "operator":
             source.magnitude()
         reference = _error.norm(source.matrix, norm=request.goal.norm, rng=request.seed)
     kind = "estimate" if source.kind == "operator" or request.goal.norm == "spectral" else "exact"
@@ -574,6 +576,10 @@ def _two_sided(source: Source, request: _Request, progress: Any) -> Interpolativ
         coefficients="exact",
     )
     rows = _columns(as_source(as_array(C.T)), inner, Progress(None, 3))
+    if rows.rank < columns.rank:  # the chosen columns are dependent: as many as there are rows
+        goal = dataclasses.replace(request.goal, rank=rows.rank)
+        fewer = _two_sided(source, dataclasses.replace(request, goal=goal), progress)
+        return dataclasses.replace(fewer, stop_reason="exhausted")
     I, Zt = rows  # noqa: E741
     slack = rows.error.value * float(np.linalg.norm(W)) if columns.rank else 0.0
     certificate = dataclasses.replace(

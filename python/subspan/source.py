@@ -36,11 +36,14 @@ class Source:
         self.dtype = dtype
         self.native = native
         self.matrix = matrix
+        self._flipped = False  # whether the caller's A is the transpose of this one
 
     @property
     def transposed(self) -> Source:
         """The source of the transpose: another view of the same memory."""
-        return as_source(self.matrix.T)
+        flipped = as_source(self.matrix.T)
+        flipped._flipped = not self._flipped
+        return flipped
 
     def columns(self, indices: NDArray[np.int64]) -> Any:
         """Return ``A[:, indices]``: dense Fortran-ordered, or sparse CSC for sparse A."""
@@ -75,9 +78,8 @@ class Source:
             found = _finite_max(block)
             if found is None:
                 i, j = np.argwhere(~np.isfinite(block))[0]
-                raise ValueError(
-                    f"A must be finite, but A[{start + int(i)}, {int(j)}] is {block[i, j]}"
-                )
+                at = (start + int(i), int(j))[:: -1 if self._flipped else 1]
+                raise ValueError(f"A must be finite, but A[{at[0]}, {at[1]}] is {block[i, j]}")
             largest = max(largest, found)
         return largest
 

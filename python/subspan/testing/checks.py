@@ -114,7 +114,7 @@ def _scaled_dense(A: Any) -> Matrix:
     dense = _dense(A)
     largest = np.abs(dense).max(initial=0.0)
     if largest > 0:
-        dense *= np.ldexp(1.0, -int(np.frexp(largest)[1]))
+        dense *= np.ldexp(1.0, min(1023, -int(np.frexp(largest)[1])))
     return dense
 
 
