@@ -210,8 +210,8 @@ def residual(
     reference = left.entries
     if reference is None:
         reference = float(np.linalg.norm(image_A) / np.sqrt(probes))
+    fro = float(np.linalg.norm(columns) / np.sqrt(probes)) / left.scale
     columns, reference = columns / left.scale, reference / left.scale
-    fro = float(np.linalg.norm(columns) / np.sqrt(probes))
     upper = fro * frobenius_factor(probes)
     if norm == "fro":
         return ErrorEstimate(
