@@ -901,7 +901,8 @@ def test_the_interpreter_lock_is_released():
 def test_ctrl_c_stops_a_long_call(call):
     """SIGINT while native code runs: KeyboardInterrupt within 5 seconds, and life goes on."""
     code = f"""
-    import sys, time
+    import signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits "ignore"
     import numpy as np, subspan
     A = np.random.default_rng(0).standard_normal((3000, 3000))
     subspan.interpolative(A[:100, :100], 5, rng=0)
