@@ -57,7 +57,3 @@ def test_every_public_routine_has_an_example(text):
 def test_links_lead_to_files(text):
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (README.parent / target).exists(), target
-
-
-def test_names_the_place_for_figures_once(text):
-    assert text.count("<!-- figures") == 1
