@@ -1,5 +1,6 @@
 // Dense matrices on the host: the fused sketching pass, products, gathers.
 #include <algorithm>
+
 #include <optional>
 #include <vector>
 
@@ -328,8 +329,42 @@ void apply(Host& ex, const DenseSource<T>& A, In<T> X, MatrixView<T> Y) {
     gemm<T>(ex, A.by_rows ? Op::Trans : Op::None, Op::None, T(1), A.stored(), X, T(0), Y);
 }
 
+/// Y = A^T X for few columns X as a sweep over tiles. GEMM would copy all of A to multiply it by little.
+template <class T>
+void narrow_product(Host& ex, const DenseSource<T>& A, In<T> X, MatrixView<T> Y) {
+    TileSweep<T> sweep = sweep_of(A);
+    sweep.P = Y.data;
+    sweep.ldp = Y.ld;
+    sweep.wanted_probes = X.cols;
+    sweep.probes = (X.cols + 3) / 4 * 4;
+    // Rows per round: a panel of X that stays in the cache.
+    const index round =
+        std::max<index>(8 * tile_rows, (index{1} << 19) / sweep.probes / tile_rows * tile_rows);
+    Buffer<T, Host> panel(ex, std::min(round, A.rows) * sweep.probes);
+    sweep.G = panel.data();
+    for (index p0 = 0; p0 < A.rows; p0 += round) {
+        sweep.row0 = p0;
+        sweep.rows = std::min(round, A.rows - p0);
+        sweep.accumulate = p0 > 0;
+        parallel_for(
+            ex, sweep.rows,
+            [&](index r) {
+                T* row = panel.data() + r * sweep.probes;
+                for (index c = 0; c < X.cols; ++c) row[c] = X(p0 + r, c);
+                std::fill(row + X.cols, row + sweep.probes, T(0));
+            },
+            X.cols);
+        sweep.run(ex);
+        ex.poll();
+    }
+}
+
 template <class T>
 void apply_transpose(Host& ex, const DenseSource<T>& A, In<T> X, MatrixView<T> Y) {
+    if constexpr (!is_complex<T>) {
+        constexpr index narrow = 128;  // up to here the sweep was seen to be the faster one
+        if (X.cols <= narrow && A.rows > 0 && A.cols > 0) return narrow_product(ex, A, X, Y);
+    }
     gemm<T>(ex, A.by_rows ? Op::None : Op::Trans, Op::None, T(1), A.stored(), X, T(0), Y);
 }
 
@@ -340,11 +375,22 @@ void gather_columns(Host& ex, const DenseSource<T>& A, const index* J, MatrixVie
                          [&](index j) { std::copy_n(A.data + J[j] * A.ld, A.rows, C.col(j)); });
         return;
     }
-    constexpr index block = 64;  // rows at a time: each row of A is visited once
-    ex.for_each_task((A.rows + block - 1) / block, [&](index b) {
-        const index end = std::min(A.rows, (b + 1) * block);
-        for (index j = 0; j < C.cols; ++j)
-            for (index i = b * block; i < end; ++i) C(i, j) = A.data[i * A.ld + J[j]];
+    constexpr index block = 32;  // rows gathered one after the other, then written by columns
+    const index pieces = std::min<index>((A.rows + block - 1) / block, 16 * ex.threads());
+    ex.for_each_task(pieces, [&](index t) {
+        std::vector<T> rows(static_cast<std::size_t>(block * C.cols));
+        const index end = A.rows * (t + 1) / pieces;
+        for (index i0 = A.rows * t / pieces; i0 < end; i0 += block) {
+            const index count = std::min(block, end - i0);
+            for (index i = 0; i < count; ++i) {
+                const T* from = A.data + (i0 + i) * A.ld;
+                T* to = rows.data() + i * C.cols;
+                for (index j = 0; j < C.cols; ++j) to[j] = from[J[j]];
+            }
+            for (index j = 0; j < C.cols; ++j)
+                for (index i = 0; i < count; ++i)
+                    C(i0 + i, j) = rows[static_cast<std::size_t>(i * C.cols + j)];
+        }
     });
 }
 

@@ -1,19 +1,19 @@
 #include "host/exec.hpp"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <thread>
 #include <vector>
 
+#include "host/block_cache.hpp"
 #include "host/lapack_table.hpp"
 
 namespace subspan {
@@ -50,8 +50,9 @@ class ThreadPool {
         }
         wake_.notify_all();
         take_tasks(body, call, tasks);
+        await([this] { return running_.load() == 0; });
         std::unique_lock lock(mutex_);
-        done_.wait(lock, [this] { return running_ == 0; });
+        done_.wait(lock, [this] { return running_.load() == 0; });
     }
 
   private:
@@ -59,10 +60,26 @@ class ThreadPool {
         for (index t = next_.fetch_add(1); t < tasks; t = next_.fetch_add(1)) call(body, t);
     }
 
+    /// Looks again and again for a while that is short beside falling asleep and being woken, as one
+    /// loop of an algorithm follows the other.
+    template <class Ready>
+    static void await(const Ready& ready) {
+        constexpr auto patience = std::chrono::microseconds(50);
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (!ready() && std::chrono::steady_clock::now() < end) {
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+    }
+
     void work(index id) {
         std::uint64_t seen = 0;
         std::unique_lock lock(mutex_);
         for (;;) {
+            lock.unlock();
+            await([&] { return generation_.load() != seen || closing_.load(); });
+            lock.lock();
             wake_.wait(lock, [&] { return closing_ || (generation_ != seen && id < helpers_); });
             if (closing_) return;
             seen = generation_;
@@ -82,9 +99,10 @@ class ThreadPool {
     std::atomic<index> next_{0};
     const void* body_ = nullptr;
     void (*call_)(const void*, index) = nullptr;
-    index tasks_ = 0, helpers_ = 0, running_ = 0;
-    std::uint64_t generation_ = 0;
-    bool closing_ = false;
+    index tasks_ = 0, helpers_ = 0;
+    std::atomic<index> running_{0};
+    std::atomic<std::uint64_t> generation_{0};
+    std::atomic<bool> closing_{false};
 };
 
 /// The pool of this process. A forked child starts a new one (its parent's threads do not exist
@@ -102,8 +120,6 @@ ThreadPool& pool() {
 }
 
 std::atomic<int> thread_limit{0};
-constexpr std::size_t huge_page = std::size_t{1} << 21;
-constexpr std::size_t cache_line = 64;
 
 }  // namespace
 
@@ -116,18 +132,11 @@ Host::Host(std::function<void()> poll)
       threads_(thread_limit.load() > 0 ? thread_limit.load() : lapack_table().threads()) {}
 
 void* Host::allocate(std::size_t bytes) {
-    const std::size_t alignment = bytes >= 2 * huge_page ? huge_page : cache_line;
-    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void* data = std::aligned_alloc(alignment, rounded);
-    if (data == nullptr) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-    if (alignment == huge_page) madvise(data, rounded, MADV_HUGEPAGE);
-#endif
-    return data;
+    return take_block(bytes);
 }
 
-void Host::deallocate(void* data, std::size_t) noexcept {
-    std::free(data);
+void Host::deallocate(void* data, std::size_t bytes) noexcept {
+    give_block(data, bytes);
 }
 
 void Host::copy_to_device(void* to, const void* from, std::size_t bytes) {

@@ -52,35 +52,56 @@ void sketched_coefficients(E& ex, const Skeleton<T, E>& skeleton, MatrixView<T> 
     for_each_entry(ex, k, Wt.cols, UnitRowEntry<T>{Wt, order.data()});
 }
 
-/// C = Q R for the skeleton columns C, in place. The sketch of C is at hand: preconditioned with its
-/// triangular factor, C is well conditioned and one Cholesky-QR is safe (Fan, Guo, Lin, 2021).
+/// C = B Rs for the skeleton columns C, overwritten by B, Rs being the triangular factor of their
+/// sketch: B is well conditioned (Fan, Guo, Lin, 2021). Also the factor R of B = Q R. False, and C in
+/// an undefined state, if there is no sketch to speak of or B is not as it should be.
 template <class T, class E>
-void orthonormalize_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, MatrixView<T> C,
-                             MatrixView<T> R) {
+bool precondition_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, MatrixView<T> C,
+                           MatrixView<T> Rs, MatrixView<T> R) {
     const index k = C.cols, l = skeleton.sketch_cols;
-    if (2 * l >= 3 * k && C.rows >= 2 * k) {
-        const auto order = upload<index>(ex, skeleton.perm);
-        Buffer<T, E> yj(ex, k * l), b(ex, l * k), first(ex, k * k), second(ex, k * k),
-            saved(ex, C.rows * k);
-        const auto YJ = yj.matrix(k, l), B = b.matrix(l, k), Rs = first.matrix(k, k),
-                   R2 = second.matrix(k, k), copy_of_C = saved.matrix(C.rows, k);
-        for_each_entry(ex, k, YJ.cols,
-                       GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
-        for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
-        householder_qr<T>(ex, B, Rs, false);
-        const auto diagonal = abs_diagonal(ex, Rs);
-        const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
-        if (*low > static_cast<double>(k) * eps<T> * *high) {
-            copy<E, T>(ex, C, copy_of_C);
-            trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
-            if (cholesky_qr(ex, C, R2, 10.0)) {
-                gemm<T>(ex, Op::None, Op::None, T(1), R2, Rs, T(0), R);
-                return;
-            }
-            copy<E, T>(ex, copy_of_C, C);
-        }
+    if (2 * l < 3 * k || C.rows < 2 * k) return false;
+    const auto order = upload<index>(ex, skeleton.perm);
+    Buffer<T, E> yj(ex, k * l), b(ex, l * k);
+    const auto YJ = yj.matrix(k, l), B = b.matrix(l, k);
+    for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
+    for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
+    householder_qr<T>(ex, B, Rs, false);
+    const auto diagonal = abs_diagonal(ex, Rs);
+    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
+    if (!(*low > static_cast<double>(k) * eps<T> * *high)) return false;
+    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
+    return cholesky_factor(ex, C, R, 10.0);
+}
+
+/// Wt = A^T conj(X).
+template <class T, class E, class S>
+void apply_adjoint(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Wt) {
+    if constexpr (is_complex<T>) for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{X, X});
+    apply_transpose(ex, A, X, Wt);
+}
+
+/// Wt = (Q^H A)^T and R for the skeleton columns C = Q R, whose memory is used up. Two passes over A.
+template <class T, class E, class S>
+void project_onto_skeleton(E& ex, const S& A, const Skeleton<T, E>& skeleton, MatrixView<T> C,
+                           MatrixView<T> R, MatrixView<T> Wt) {
+    const index k = C.cols;
+    const auto order = upload<index>(ex, skeleton.perm);
+    gather_columns(ex, A, order.data(), C);
+    Buffer<T, E> sketched(ex, k * k), small(ex, k * k);
+    const auto Rs = sketched.matrix(k, k), R2 = small.matrix(k, k);
+    if (precondition_skeleton(ex, skeleton, A.cols, C, Rs, R2)) {
+        gemm<T>(ex, Op::None, Op::None, T(1), R2, Rs, T(0), R);
+        ex.poll();
+        apply_adjoint(ex, A, C,
+                      Wt);  // (B^H A)^T; Q^H = R2^-H B^H is applied to this, the smaller one
+        if constexpr (is_complex<T>) for_each_entry(ex, k, k, ConjugateEntry<T>{R2, R2});
+        trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R2, Wt);
+        return;
     }
+    gather_columns(ex, A, order.data(), C);
     orthonormalize<E, T>(ex, C, R);
+    ex.poll();
+    apply_adjoint(ex, A, C, Wt);
 }
 
 /// Squared error of the least-squares coefficients, ||A||_F^2 less the energy of the rows of Q^H A,
@@ -115,20 +136,11 @@ template <class T, class E, class S>
 double exact_coefficients(E& ex, const S& A, Skeleton<T, E>& skeleton, MatrixView<T> Wt,
                           double tolerance) {
     const index m = A.rows, n = A.cols, k = skeleton.rank;
-    Buffer<T, E> c(ex, m * k), conjugated(ex, is_complex<T> ? m * k : 0), r(ex, k * k);
+    Buffer<T, E> c(ex, m * k), r(ex, k * k);
     Buffer<double, E> norms(ex, k);
-    const auto C = c.matrix(m, k), R = r.matrix(k, k);
+    const auto R = r.matrix(k, k);
     const auto order = upload<index>(ex, skeleton.perm);
-    gather_columns(ex, A, order.data(), C);
-    orthonormalize_skeleton(ex, skeleton, n, C, R);
-    ex.poll();
-    if constexpr (is_complex<T>) {
-        const auto Cc = conjugated.matrix(m, k);
-        for_each_entry(ex, m, k, ConjugateEntry<T>{C, Cc});
-        apply_transpose(ex, A, Cc, Wt);
-    } else {
-        apply_transpose(ex, A, C, Wt);
-    }
+    project_onto_skeleton(ex, A, skeleton, c.matrix(m, k), R, Wt);
     skeleton.passes += 2;
     parallel_for(ex, k, ColumnNorm<T>{Wt, norms.data()}, n);
     const auto energy = fetch(ex, norms.data(), k);

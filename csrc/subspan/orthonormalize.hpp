@@ -34,10 +34,10 @@ void copy(E& ex, In<T> from, MatrixView<T> to) {
     for_each_entry(ex, to.rows, to.cols, CopyEntry<T>{from, to});
 }
 
-/// A = Q R by one Cholesky-QR, in place; false (A untouched) if the Gram matrix is not safely
-/// positive definite. `spread` is the largest ratio of diagonal entries of R that is accepted.
+/// R^H R = A^H A; false if that is not safely positive definite. `spread` is the largest ratio of
+/// diagonal entries of R that is accepted.
 template <class E, class T>
-bool cholesky_qr(E& ex, MatrixView<T> A, MatrixView<T> R, double spread) {
+bool cholesky_factor(E& ex, MatrixView<T> A, MatrixView<T> R, double spread) {
     Buffer<index, E> info(ex, 1);
     gram<T>(ex, A, R);
     cholesky<T>(ex, R, info.data());
@@ -46,6 +46,13 @@ bool cholesky_qr(E& ex, MatrixView<T> A, MatrixView<T> R, double spread) {
     const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
     if (!(*high <= spread * *low)) return false;  // also catches NaN
     for_each_entry(ex, R.rows, R.cols, UpperTriangleEntry<T>{R});
+    return true;
+}
+
+/// A = Q R by one Cholesky-QR, in place; false, and A untouched, if that is not safe.
+template <class E, class T>
+bool cholesky_qr(E& ex, MatrixView<T> A, MatrixView<T> R, double spread) {
+    if (!cholesky_factor(ex, A, R, spread)) return false;
     trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R, A);
     return true;
 }

@@ -5,11 +5,16 @@
 // norms d of the columns, so the error sqrt(sum d) is revealed at every step and the coefficients are
 // R11^-1 R12, the least-squares ones. A is read, never written. The variants differ only in how a
 // block of candidates is proposed and which of them are kept.
+//
+// d is downdated. Where that has used up the digits of d_j, it is recomputed, or estimated from a
+// sketch of the residual where it is a sampling weight. The error that is reported in the end is
+// computed from A.
 #pragma once
 
 #include "subspan/orthonormalize.hpp"
 #include "subspan/sampling.hpp"
 #include "subspan/skeleton.hpp"
+#include "subspan/sketched_residual.hpp"
 
 namespace subspan {
 
@@ -37,6 +42,7 @@ class BlockPivoter {
           variant_(variant),
           n_(A.cols),
           alive_(static_cast<std::size_t>(n_), true),
+          estimated_(static_cast<std::size_t>(n_), false),
           d_(ex, n_) {
         first_pass(ex, A, resized(options.sketch, 0), options, out_, d_.data());
         norms2_ = reference_ = fetch(ex, d_.data(), n_);
@@ -63,15 +69,16 @@ class BlockPivoter {
             }
             d = fetch(ex_, d_.data(), n_);
             left = refresh(d);
-            out_.history.push_back({rank_, std::sqrt(left), true,
-                                    static_cast<index>(accepted.size()),
-                                    static_cast<index>(candidates.size())});
             const double noise = 8 * eps<T>;
             if (left <= static_cast<double>(std::max(A_.rows, n_)) * noise * noise * out_.norm2)
                 out_.stop = StopReason::Exhausted;
+            if (left <= tolerance2_) left = settle(d, left);
+            const auto added = static_cast<index>(accepted.size());
+            out_.history.push_back({rank_, std::sqrt(left), !any_estimated(), added,
+                                    static_cast<index>(candidates.size())});
             if (left <= tolerance2_ && tolerance2_ > 0) {
                 out_.stop = StopReason::Tolerance;
-                left = trim(left, static_cast<index>(accepted.size()));
+                trim(left, added);
             }
             ex_.poll();
         }
@@ -157,9 +164,10 @@ class BlockPivoter {
         const auto W = Rt().columns(rank_, added);
         apply_transpose(ex_, A_, Qc, W);
         clear_triangle(W, pivots);
-        parallel_for(ex_, n_, DowndateNorm<T>{W, d_.data()});
+        parallel_for(ex_, n_, DowndateNorm<T>{W, d_.data()}, added);
+        if (sketched_) sketched_.subtract(ex_, Qn, W);
         for (const index j : pivots) {
-            alive_[static_cast<std::size_t>(j)] = false;
+            alive_[static_cast<std::size_t>(j)] = estimated_[static_cast<std::size_t>(j)] = false;
             out_.perm.push_back(j);
         }
         clear_chosen();
@@ -200,23 +208,46 @@ class BlockPivoter {
         return 1e3 * eps<T> * std::sqrt(norms2_[j] * reference_[j]);
     }
 
-    /// Where columns whose d_j has no digits left hold a visible share of the residual, they are
-    /// recomputed from A. Returns sum d.
+    /// Where columns whose d_j has no digits left hold a visible share of the residual, theirs are
+    /// computed anew: sampling weights may come from the sketch, a greedy choice or a law needs A
+    /// itself. Returns sum d.
     double refresh(std::vector<double>& d) {
         double total = 0, doubtful = 0;
         std::vector<index> suspects;
         for (index j = 0; j < n_; ++j) {
             const auto at = static_cast<std::size_t>(j);
             total += d[at];
-            if (!alive_[at] || reference_[at] == 0 || d[at] > uncertainty(at)) continue;
+            if (!alive_[at] || estimated_[at] || reference_[at] == 0 || d[at] > uncertainty(at))
+                continue;
             suspects.push_back(j);
             doubtful += uncertainty(at);
         }
-        if (suspects.empty() || doubtful <= 0.01 * total) return total;
-        recompute(suspects, d);
-        total = 0;
-        for (const double x : d) total += x;
-        return total;
+        if (doubtful > 0.01 * total) {
+            if (variant_.proposal == Proposal::Random)
+                use_sketch(suspects);
+            else
+                recompute(suspects, d);
+        }
+        if (any_estimated()) estimate(d);
+        return std::accumulate(d.begin(), d.end(), 0.0);
+    }
+
+    void use_sketch(const std::vector<index>& columns) {
+        for (const index j : columns) estimated_[static_cast<std::size_t>(j)] = true;
+        if (sketched_) return;
+        sketched_.start(ex_, A_, options_.sampling, Q().columns(0, rank_), Rt().columns(0, rank_));
+        ++out_.passes;
+    }
+
+    void estimate(std::vector<double>& d) {
+        const auto estimates = sketched_.norms2(ex_);
+        for (std::size_t j = 0; j < d.size(); ++j)
+            if (estimated_[j]) d[j] = estimates[j];
+        ex_.copy_to_device(d_.data(), d.data(), d.size() * sizeof(double));
+    }
+
+    bool any_estimated() const {
+        return std::find(estimated_.begin(), estimated_.end(), true) != estimated_.end();
     }
 
     /// d_j = ||a_j - Q R[:, j]||^2 for the listed columns, in batches.
@@ -239,6 +270,7 @@ class BlockPivoter {
             for (index i = 0; i < count; ++i) {
                 const auto j = static_cast<std::size_t>(part[static_cast<std::size_t>(i)]);
                 d[j] = reference_[j] = exact[static_cast<std::size_t>(i)];
+                estimated_[j] = false;
             }
             ex_.poll();
         }
@@ -247,7 +279,7 @@ class BlockPivoter {
 
     /// Drops trailing pivots of the last block while the tolerance still holds: the residual at a
     /// smaller rank is the present one plus the energy of the dropped rows of R.
-    double trim(double left, index added) {
+    void trim(double left, index added) {
         Buffer<double, E> norms(ex_, added);
         parallel_for(ex_, added, ColumnNorm<T>{Rt().columns(rank_ - added, added), norms.data()},
                      n_);
@@ -255,31 +287,32 @@ class BlockPivoter {
         while (added > 0 && left + energy[static_cast<std::size_t>(added - 1)] <= tolerance2_) {
             left += energy[static_cast<std::size_t>(--added)];
             --rank_;
-            trimmed_ = true;
         }
         out_.history.back().rank = rank_;
         out_.history.back().residual = std::sqrt(left);
-        return left;
     }
 
-    /// The final error is exact to a few digits even where downdating has lost them.
-    void settle(std::vector<double>& d) {
-        double& residual = out_.history.back().residual;
-        if (rank_ == 0 || residual * residual > 1e4 * eps<T> * out_.norm2) return;
+    /// Recomputes what is estimated, and where the sum is small what downdating has blurred, so that
+    /// the error is exact to a few digits. Returns sum d, `left` if nothing changes.
+    double settle(std::vector<double>& d, double left) {
+        const bool small = left <= 1e4 * eps<T> * out_.norm2;
         std::vector<index> stale;
-        for (index j = 0; j < n_; ++j) {
+        for (index j = 0; rank_ > 0 && j < n_; ++j) {
             const auto at = static_cast<std::size_t>(j);
-            if (alive_[at] && d[at] < 0.5 * reference_[at]) stale.push_back(j);
+            if (alive_[at] && (estimated_[at] || (small && d[at] < 0.5 * reference_[at])))
+                stale.push_back(j);
         }
-        if (stale.empty() || trimmed_) return;
+        if (stale.empty()) return left;
         recompute(stale, d);
-        double total = 0;
-        for (const double x : d) total += x;
-        residual = std::sqrt(total);
+        return std::accumulate(d.begin(), d.end(), 0.0);
     }
 
     Skeleton<T, E> finish(std::vector<double>& d) {
-        settle(d);
+        auto& last = out_.history.back();
+        if (out_.stop != StopReason::Tolerance) {
+            last.residual = std::sqrt(settle(d, last.residual * last.residual));
+            last.exact = true;
+        }
         out_.perm.resize(static_cast<std::size_t>(rank_));
         out_.perm = permutation_with(out_.perm, n_);
         out_.rank = rank_;
@@ -313,11 +346,12 @@ class BlockPivoter {
     BlockPivoting variant_;
     index n_, rank_ = 0, capacity_ = 0;
     double tolerance2_ = 0;
-    bool trimmed_ = false;
     std::vector<bool> alive_;
+    std::vector<bool> estimated_;    // d comes from the sketch
     std::vector<double> norms2_;     // squared column norms of A
     std::vector<double> reference_;  // d at its last exact computation
     Buffer<double, E> d_;
+    SketchedResidual<T, E> sketched_;
     Buffer<T, E> q_, rt_;  // Q (m-by-capacity), R^T (n-by-capacity)
     Skeleton<T, E> out_;
 };

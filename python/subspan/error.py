@@ -60,9 +60,21 @@ def from_probe_gram(gram: NDArray[Any], norm: str, reference: float) -> ErrorEst
     )
 
 
-def exact(value: float, reference: float, norm: str = "fro") -> ErrorEstimate:
-    """Certificate of an error that is known up to rounding."""
-    return ErrorEstimate(value, _ratio(value, reference), norm, "exact", value, 0.0)
+def exact(
+    value: float, reference: float, norm: str = "fro", rounding: float = 0.0
+) -> ErrorEstimate:
+    """Certificate of an error that is known up to `rounding`."""
+    return ErrorEstimate(value, _ratio(value, reference), norm, "exact", value + rounding, 0.0)
+
+
+def coefficient_rounding(W: NDArray[Any], reference: float) -> float:
+    """What rounding in the coefficients may add to the error of ``A[:, J] @ W``.
+
+    A triangular solve is backward stable: it perturbs the factor by a few sqrt(k) eps of its norm,
+    hence the product by as much times ``|W|``.
+    """
+    eps = float(np.finfo(W.dtype).eps)
+    return 2 * eps * float(np.sqrt(len(W)) * np.linalg.norm(W)) * reference
 
 
 def _ratio(value: float, reference: float) -> float:

@@ -464,9 +464,10 @@ def _certificate(
     reference = float(np.sqrt(skeleton.norm2)) if skeleton.norm2 >= 0 else -1.0
     if goal.norm == "fro":
         if settings.method.family == "blockwise":
-            return _error.exact(skeleton.history[-1][1], reference)
+            revealed = skeleton.history[-1][1] ** 2
         if revealed >= 0:
-            return _error.exact(float(np.sqrt(revealed)), reference)
+            rounding = _error.coefficient_rounding(W, reference)
+            return _error.exact(float(np.sqrt(revealed)), reference, rounding=rounding)
     gram = np.empty((settings.probes, settings.probes), W.dtype)
     skeleton.probe_gram(W, gram)
     if goal.norm == "spectral":

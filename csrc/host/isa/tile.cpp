@@ -44,15 +44,18 @@ void add_squares(vec<float> x, double* sum) {
     add_squares(__builtin_convertvector(high, vec<double>), sum + lanes<double>);
 }
 
-/// Rows of A are contiguous: whole rows of the strip are read in turn, so that the memory is streamed.
+/// Rows of A are contiguous: whole rows of the strip are read in turn, and asked for `ahead` rows early,
+/// since the processor's own prefetching stops at the end of a page.
 template <class T, bool with_norms>
 void pack_rows(const PackedSource<T>& A, index row0, index rows, index col0, index cols, T* packed,
                double* norms2) {
-    constexpr index W = tile_cols<T>, tile_size = tile_rows * W;
+    constexpr index W = tile_cols<T>, tile_size = tile_rows * W, ahead = 2;
     const index stride = A.ld * A.components, whole = cols / W;
     for (index r = 0; r < rows; ++r) {
         const T* from = A.data + (row0 + r) * stride + col0;
         for (index t = 0; t < whole; ++t) {
+            for (int v = 0; v < tile_vecs; ++v)
+                __builtin_prefetch(from + ahead * stride + t * W + v * lanes<T>);
             auto* to = reinterpret_cast<vec<T>*>(packed + t * tile_size + r * W);
             for (int v = 0; v < tile_vecs; ++v) {
                 const vec<T> x = load(from + t * W + v * lanes<T>);
@@ -103,6 +106,7 @@ void pack_columns(const PackedSource<T>& A, index row0, index rows, index col0, 
     for (index c = 0; c < block_cols; c += N)
         for (index r = 0; r < block_rows; r += N) {
             vec<T> v[lanes<T>];
+            for (index q = 0; q < N; ++q) __builtin_prefetch(column(c + N + q) + r);
             for (index q = 0; q < N; ++q) v[q] = load(column(c + q) + r);
             transpose<T>(v);
             T* to = packed + c / W * tile_size + c % W;
