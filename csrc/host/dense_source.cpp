@@ -7,6 +7,7 @@
 #include "host/dense.hpp"
 #include "host/isa.hpp"
 #include "host/source.hpp"
+#include "host/sparse_sign.hpp"
 #include "subspan/error.hpp"
 
 namespace subspan {
@@ -42,20 +43,9 @@ struct BucketLists {
     static index sort_block(const SketchOperator& S, index block, Bucket* buckets,
                             std::uint16_t* sorted) {
         const index p0 = block * tile_rows, count = std::min(tile_rows, S.dim - p0);
-        const auto nnz = static_cast<std::uint32_t>(S.nnz);
-        std::vector<SignedRow> nonzeros(static_cast<std::size_t>(count * S.nnz));
+        const auto nonzeros = sparse_sign_columns(S, p0, count);
         std::vector<std::uint16_t> per_slot(static_cast<std::size_t>(2 * S.size), 0);
-        for (index r = 0; r < count; r += 4)
-            for (std::uint32_t g = 0; g < nnz; ++g) {
-                const Words4 x =
-                    words_at(S.id, Stream::SparseSign, g, static_cast<std::uint64_t>(p0 + r) / 4);
-                for (index q = 0; q < 4 && r + q < count; ++q) {
-                    const SignedRow s =
-                        sparse_sign_nonzero(x.w[q], static_cast<std::uint64_t>(S.size), nnz, g);
-                    nonzeros[static_cast<std::size_t>((r + q) * S.nnz) + g] = s;
-                    ++per_slot[2 * s.row + s.negative];
-                }
-            }
+        for (const SignedRow s : nonzeros) ++per_slot[s.code];
         std::vector<std::uint16_t> at(per_slot.size());
         std::uint16_t total = 0;
         index used = 0;
@@ -67,9 +57,9 @@ struct BucketLists {
             if (plus + minus > 0) buckets[used++] = {static_cast<std::uint32_t>(row), plus, minus};
         }
         for (index r = 0; r < count; ++r)
-            for (std::uint32_t g = 0; g < nnz; ++g) {
-                const SignedRow s = nonzeros[static_cast<std::size_t>(r * S.nnz) + g];
-                sorted[at[2 * s.row + s.negative]++] = static_cast<std::uint16_t>(r);
+            for (index g = 0; g < S.nnz; ++g) {
+                const SignedRow s = nonzeros[static_cast<std::size_t>(r * S.nnz + g)];
+                sorted[at[s.code]++] = static_cast<std::uint16_t>(r);
             }
         return used;
     }

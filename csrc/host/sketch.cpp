@@ -5,6 +5,7 @@
 #include "host/dense.hpp"
 #include "host/isa.hpp"
 #include "host/source.hpp"
+#include "host/sparse_sign.hpp"
 
 namespace subspan {
 namespace {
@@ -17,29 +18,15 @@ void fill_dense(const SketchOperator& S, index i0, index p0, MatrixView<R> out) 
         rng_kernels().fill_double(S, i0, out.cols, p0, out.rows, out.data, out.ld);
 }
 
-/// The nonzeros of columns [p0, p0 + count) of a sparse-sign operator, nnz per column.
-std::vector<SignedRow> sparse_columns(const SketchOperator& S, index p0, index count) {
-    const auto nnz = static_cast<std::uint32_t>(S.nnz);
-    std::vector<SignedRow> nonzeros(static_cast<std::size_t>(count * S.nnz));
-    for (index r = 0; r < count; ++r)
-        for (std::uint32_t g = 0; g < nnz; ++g) {
-            const auto p = static_cast<std::uint64_t>(p0 + r);
-            const Words4 x = words_at(S.id, Stream::SparseSign, g, p / 4);
-            nonzeros[static_cast<std::size_t>(r * S.nnz) + g] =
-                sparse_sign_nonzero(x.w[p % 4], static_cast<std::uint64_t>(S.size), nnz, g);
-        }
-    return nonzeros;
-}
-
 template <class R>
 void fill_sparse(const SketchOperator& S, index i0, index p0, MatrixView<R> out, R scale) {
     for (index i = 0; i < out.cols; ++i) std::fill_n(out.col(i), out.rows, R(0));
-    const auto nonzeros = sparse_columns(S, p0, out.rows);
+    const auto nonzeros = sparse_sign_columns(S, p0, out.rows);
     for (index r = 0; r < out.rows; ++r)
         for (int g = 0; g < S.nnz; ++g) {
             const SignedRow s = nonzeros[static_cast<std::size_t>(r * S.nnz + g)];
-            const index i = static_cast<index>(s.row) - i0;
-            if (i >= 0 && i < out.cols) out(r, i) = s.negative ? -scale : scale;
+            const index i = static_cast<index>(s.row()) - i0;
+            if (i >= 0 && i < out.cols) out(r, i) = s.negative() ? -scale : scale;
         }
 }
 
@@ -71,7 +58,7 @@ void sparse_adjoint(Host& ex, const SketchOperator& S, In<T> X, MatrixView<T> Y)
     const auto scale = static_cast<real_t<T>>(S.isometry_scale());
     ex.for_each_task((S.dim + chunk - 1) / chunk, [&](index t) {
         const index p0 = t * chunk, count = std::min(chunk, S.dim - p0);
-        const auto nonzeros = sparse_columns(S, p0, count);
+        const auto nonzeros = sparse_sign_columns(S, p0, count);
         for (index c = 0; c < X.cols; ++c) {
             const T* x = X.col(c);
             T* y = Y.col(c) + p0;
@@ -79,7 +66,8 @@ void sparse_adjoint(Host& ex, const SketchOperator& S, In<T> X, MatrixView<T> Y)
                 T sum(0);
                 for (int g = 0; g < S.nnz; ++g) {
                     const SignedRow s = nonzeros[static_cast<std::size_t>(r * S.nnz + g)];
-                    sum += s.negative ? -x[s.row] : x[s.row];
+                    const T value = x[s.row()], signed_value[2] = {value, -value};
+                    sum += signed_value[s.negative()];
                 }
                 y[r] = scale * sum;
             }

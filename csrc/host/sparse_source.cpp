@@ -4,51 +4,65 @@
 
 #include "host/dense.hpp"
 #include "host/source.hpp"
+#include "host/sparse_sign.hpp"
 #include "subspan/error.hpp"
 
 namespace subspan {
 namespace {
 
-/// Tasks of about equal numbers of columns; sparse columns are short, so many per task.
-template <class F>
-void for_column_ranges(Host& ex, index cols, const F& body) {
-    const index pieces = std::min<index>(cols, 16 * ex.threads());
-    ex.for_each_task(pieces, [&](index t) { body(cols * t / pieces, cols * (t + 1) / pieces); });
+/// Y(j, :) = row(j), for a functor row(j, sum) that adds to `sum`, all zero: blocks of columns of A, so
+/// that the rows of Y, whose entries lie far apart, are written several at a time.
+template <class T, class F>
+void for_sketched_columns(Host& ex, index cols, MatrixView<T> Y, const F& row) {
+    constexpr index block = 64 / static_cast<index>(sizeof(T)) * 2;
+    const index width = Y.cols,
+                pieces = std::min<index>((cols + block - 1) / block, 16 * ex.threads());
+    ex.for_each_task(pieces, [&](index t) {
+        std::vector<T> sums(static_cast<std::size_t>(block * width));
+        const index end = cols * (t + 1) / pieces;
+        for (index j0 = cols * t / pieces; j0 < end; j0 += block) {
+            const index count = std::min(block, end - j0);
+            std::fill(sums.begin(), sums.end(), T(0));
+            for (index j = 0; j < count; ++j) row(j0 + j, sums.data() + j * width);
+            for (index i = 0; i < width; ++i)
+                for (index j = 0; j < count; ++j)
+                    Y(j0 + j, i) = sums[static_cast<std::size_t>(j * width + i)];
+        }
+    });
 }
 
-/// Y += (S A)^T for a block of the rows of S whose entries are held as table[p * width + i].
-template <class T>
-void add_dense_rows(Host& ex, const SparseSource<T>& A, const real_t<T>* table, index width,
-                    MatrixView<T> Y) {
-    for_column_ranges(ex, A.cols, [&](index j0, index j1) {
-        std::vector<T> sum(static_cast<std::size_t>(width));
-        for (index j = j0; j < j1; ++j) {
-            std::fill(sum.begin(), sum.end(), T(0));
-            for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
-                const real_t<T>* row = table + A.row_indices[e] * width;
-                const T a = A.values[e];
-                for (index i = 0; i < width; ++i) sum[static_cast<std::size_t>(i)] += row[i] * a;
-            }
-            for (index i = 0; i < width; ++i) Y(j, i) = sum[static_cast<std::size_t>(i)];
+/// Y = A^T X for X held by rows: table[p * width + i] = X(p, i), real or of A's type.
+template <class T, class V>
+void multiply_by_rows(Host& ex, const SparseSource<T>& A, const V* table, MatrixView<T> Y) {
+    const index width = Y.cols;
+    for_sketched_columns(ex, A.cols, Y, [&](index j, T* sum) {
+        for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
+            const V* row = table + A.row_indices[e] * width;
+            const T a = A.values[e];
+            for (index i = 0; i < width; ++i) sum[i] += row[i] * a;
         }
     });
 }
 
 /// Entries of rows [i0, i0 + width) of S, stored by columns of S so that a nonzero of A reads one
-/// contiguous run.
+/// contiguous run. i0 is a multiple of 16.
 template <class R>
 std::vector<R> entries_by_column(Host& ex, const SketchOperator& S, index i0, index width) {
     std::vector<R> table(static_cast<std::size_t>(S.dim * width));
-    const auto scale = static_cast<R>(S.isometry_scale());
-    constexpr index chunk = 4096;
-    ex.for_each_task((S.dim + chunk - 1) / chunk, [&](index t) {
-        const index p0 = t * chunk, p1 = std::min(S.dim, p0 + chunk);
-        for (index i = 0; i < width; ++i)
-            for (index p = p0; p < p1; ++p)
-                table[static_cast<std::size_t>(p * width + i)] =
-                    scale * static_cast<R>(sketch_entry(S, static_cast<std::uint64_t>(i0 + i),
-                                                        static_cast<std::uint64_t>(p)));
-    });
+    constexpr index chunk = 16384;
+    Buffer<R, Host> memory(ex, std::min(chunk, S.dim) * width);
+    for (index p0 = 0; p0 < S.dim; p0 += chunk) {
+        const index count = std::min(chunk, S.dim - p0);
+        const auto rows = memory.matrix(count, width);
+        fill_transposed<R>(ex, S, i0, p0, rows, S.isometry_scale());
+        parallel_for(
+            ex, count,
+            [&](index p) {
+                for (index i = 0; i < width; ++i)
+                    table[static_cast<std::size_t>((p0 + p) * width + i)] = rows(p, i);
+            },
+            width);
+    }
     return table;
 }
 
@@ -59,7 +73,7 @@ void dense_kind_sketch(Host& ex, const SparseSource<T>& A, const SketchOperator&
     for (index i0 = 0; i0 < S.size; i0 += block) {
         const index width = std::min(block, S.size - i0);
         const auto table = entries_by_column<real_t<T>>(ex, S, i0, width);
-        add_dense_rows(ex, A, table.data(), width, Y.columns(i0, width));
+        multiply_by_rows(ex, A, table.data(), Y.columns(i0, width));
         ex.poll();
     }
 }
@@ -67,28 +81,19 @@ void dense_kind_sketch(Host& ex, const SparseSource<T>& A, const SketchOperator&
 template <class T>
 void sparse_sign_sketch(Host& ex, const SparseSource<T>& A, const SketchOperator& S,
                         MatrixView<T> Y) {
-    const auto nnz = static_cast<std::uint32_t>(S.nnz);
-    std::vector<std::uint32_t> table(static_cast<std::size_t>(S.dim * S.nnz));  // row << 1 | sign
-    parallel_for(ex, S.dim, [&](index p) {
-        for (std::uint32_t g = 0; g < nnz; ++g) {
-            const Words4 x =
-                words_at(S.id, Stream::SparseSign, g, static_cast<std::uint64_t>(p) / 4);
-            const SignedRow s =
-                sparse_sign_nonzero(x.w[p % 4], static_cast<std::uint64_t>(S.size), nnz, g);
-            table[static_cast<std::size_t>(p * S.nnz) + g] = s.row << 1 | s.negative;
-        }
+    constexpr index chunk = 4096;
+    std::vector<SignedRow> table(static_cast<std::size_t>(S.dim * S.nnz));
+    ex.for_each_task((S.dim + chunk - 1) / chunk, [&](index t) {
+        const auto part = sparse_sign_columns(S, t * chunk, std::min(chunk, S.dim - t * chunk));
+        std::copy(part.begin(), part.end(), table.begin() + t * chunk * S.nnz);
     });
     const auto scale = static_cast<real_t<T>>(S.isometry_scale());
-    for_column_ranges(ex, A.cols, [&](index j0, index j1) {
-        std::vector<T> sum(static_cast<std::size_t>(S.size));
-        for (index j = j0; j < j1; ++j) {
-            std::fill(sum.begin(), sum.end(), T(0));
-            for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
-                const T a = A.values[e], minus = -a;
-                const std::uint32_t* target = table.data() + A.row_indices[e] * S.nnz;
-                for (int g = 0; g < S.nnz; ++g) sum[target[g] >> 1] += target[g] & 1u ? minus : a;
-            }
-            for (index i = 0; i < S.size; ++i) Y(j, i) = scale * sum[static_cast<std::size_t>(i)];
+    for_sketched_columns(ex, A.cols, Y, [&](index j, T* sum) {
+        for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
+            const T a = scale * A.values[e],
+                    signed_a[2] = {a, -a};  // indexed: a branch would be a coin toss
+            const SignedRow* target = table.data() + A.row_indices[e] * S.nnz;
+            for (int g = 0; g < S.nnz; ++g) sum[target[g].row()] += signed_a[target[g].negative()];
         }
     });
 }
@@ -135,18 +140,7 @@ void apply_transpose(Host& ex, const SparseSource<T>& A, In<T> X, MatrixView<T> 
             for (index c = 0; c < width; ++c)
                 rows[static_cast<std::size_t>(p * width + c)] = X(p, c0 + c);
         });
-        for_column_ranges(ex, A.cols, [&](index j0, index j1) {
-            std::vector<T> sum(static_cast<std::size_t>(width));
-            for (index j = j0; j < j1; ++j) {
-                std::fill(sum.begin(), sum.end(), T(0));
-                for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
-                    const T* x = rows.data() + A.row_indices[e] * width;
-                    for (index c = 0; c < width; ++c)
-                        sum[static_cast<std::size_t>(c)] += x[c] * A.values[e];
-                }
-                for (index c = 0; c < width; ++c) Y(j, c0 + c) = sum[static_cast<std::size_t>(c)];
-            }
-        });
+        multiply_by_rows(ex, A, rows.data(), Y.columns(c0, width));
         ex.poll();
     }
 }

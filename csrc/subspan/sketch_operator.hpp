@@ -31,17 +31,25 @@ struct SketchOperator {
 
 /// A nonzero of a column of a sparse-sign operator.
 struct SignedRow {
-    std::uint32_t row;
-    bool negative;
+    std::uint32_t code;  // 2 row + (1 if negative)
+
+    SUBSPAN_HD std::uint32_t row() const { return code >> 1; }
+    SUBSPAN_HD bool negative() const { return (code & 1u) != 0; }
 };
 
-/// Nonzero `group` of column p: one of the rows [group * size / nnz, (group + 1) * size / nnz).
-SUBSPAN_HD SignedRow sparse_sign_nonzero(std::uint32_t word, std::uint64_t size, std::uint32_t nnz,
-                                         std::uint32_t group) {
-    const auto first = static_cast<std::uint32_t>(size * group / nnz);
-    const auto last = static_cast<std::uint32_t>(size * (group + 1) / nnz);
+/// The rows of a sparse-sign operator that nonzero g of every column may be in.
+struct RowGroup {
+    std::uint32_t first, count;
+};
+SUBSPAN_HD RowGroup row_group(std::uint64_t size, std::uint32_t nnz, std::uint32_t g) {
+    const auto first = static_cast<std::uint32_t>(size * g / nnz);
+    return {first, static_cast<std::uint32_t>(size * (g + 1) / nnz) - first};
+}
+
+/// The nonzero of a column in one group of rows, from its random word.
+SUBSPAN_HD SignedRow sparse_sign_nonzero(std::uint32_t word, const RowGroup& group) {
     // The top bits choose the row; the lowest bit, which they do not use, chooses the sign.
-    return {first + below(word, last - first), (word & 1u) != 0};
+    return {(group.first + below(word, group.count)) << 1 | (word & 1u)};
 }
 
 /// The 128 sign bits of a 16-row by 256-column Rademacher tile that lane (0..31) holds, laid out as
@@ -97,8 +105,8 @@ SUBSPAN_HD float sketch_entry(const SketchOperator& S, std::uint64_t i, std::uin
             // The group whose rows contain i: the largest g with floor(size g / nnz) <= i.
             const auto group = static_cast<std::uint32_t>(((i + 1) * nnz - 1) / size);
             const Words4 x = words_at(S.id, Stream::SparseSign, group, p >> 2);
-            const SignedRow s = sparse_sign_nonzero(x.w[p & 3u], size, nnz, group);
-            return s.row == i ? (s.negative ? -1.0f : 1.0f) : 0.0f;
+            const SignedRow s = sparse_sign_nonzero(x.w[p & 3u], row_group(size, nnz, group));
+            return s.row() == i ? (s.negative() ? -1.0f : 1.0f) : 0.0f;
         }
         case SketchKind::Hadamard: {
             const std::uint64_t r =
