@@ -416,6 +416,13 @@ def test_rank_and_tolerance_whichever_comes_first(rng):
         assert r.error.relative > 0.1
 
 
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_a_missed_tolerance_points_at_the_call(axis, rng):
+    with pytest.warns(subspan.ToleranceNotMet) as caught:
+        subspan.interpolative(rng.standard_normal((30, 30)), 3, rtol=1e-6, axis=axis, rng=0)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_absolute_tolerance(rng):
     A = 50 * decaying(rng, 120, 90, 0.85)
     by_atol = subspan.interpolative(A, atol=0.5, rng=7)

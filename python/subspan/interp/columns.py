@@ -1,0 +1,128 @@
+"""The column decomposition of a source: choose columns, find coefficients, certify the error."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from .. import error as _error
+from .._progress import Progress
+from ..pivot import STOP_REASONS, Selection, in_range, select
+from ..result import ErrorEstimate, Plan
+from ..source import Source
+from .certificate import certify, with_value
+from .decomposition import InterpolativeDecomposition
+from .request import Goal, Request
+from .settings import PROBES, plan_of, resolve
+
+
+def column_id(source: Source, request: Request, progress: Progress) -> InterpolativeDecomposition:
+    """Column ID of a source, whatever its scale."""
+    settings, mode = resolve(source, request)
+    if request.goal.rank == 0:
+        return _nothing_chosen(source, request, settings, progress)
+    try:
+        return _run(source, request, settings, mode, progress)
+    except FloatingPointError:
+        scaled, exponent = in_range(source)
+    if exponent == 0:
+        return _nothing_chosen(source, request, settings, progress)
+    goal = dataclasses.replace(request.goal, atol=float(np.ldexp(request.goal.atol, -exponent)))
+    found = _run(scaled, dataclasses.replace(request, goal=goal), settings, mode, progress)
+    value, upper = (float(np.ldexp(x, exponent)) for x in (found.error.value, found.error.upper))
+    return dataclasses.replace(
+        found,
+        skeleton=source.columns(found.indices),
+        error=dataclasses.replace(found.error, value=value, upper=upper),
+    )
+
+
+def _run(
+    source: Source, request: Request, settings: Selection, mode: int, progress: Progress
+) -> InterpolativeDecomposition:
+    goal, n = request.goal, source.shape[1]
+    if goal.to_tolerance:
+        settings.rtol, settings.atol = goal.rtol, goal.atol
+    spectral_norm = 0.0
+    if goal.norm == "spectral":
+        if source.kind != "operator":
+            source.magnitude()  # refuses NaN and infinity, saying where
+        with progress.stage("norm of A"):
+            spectral_norm = _error.norm(source.matrix, norm="spectral", rng=request.seed)
+        settings.probes = PROBES
+        if goal.to_tolerance:
+            settings.atol, settings.rtol = goal.tolerance(spectral_norm), 0.0
+    with progress.stage("choose columns"):
+        skeleton = select(source, settings, request.seed, progress.poll)
+    revealed = -1.0
+    with progress.stage("coefficients"):
+        W = np.empty((skeleton.rank, n), source.dtype)
+        if skeleton.rank:
+            tolerance = 0.0
+            if settings.to_tolerance and skeleton.norm2 >= 0:
+                tolerance = max(settings.rtol * float(np.sqrt(skeleton.norm2)), settings.atol)
+            revealed = skeleton.coefficients(source.native, mode, tolerance, W)
+            W = W[: skeleton.rank]
+        indices = np.array(skeleton.permutation[: skeleton.rank])
+        columns = source.columns(indices)
+    with progress.stage("certificate"):
+        certificate = certify(skeleton, settings, goal, W, revealed, spectral_norm)
+    history = tuple(
+        dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
+        for row in skeleton.history
+    )
+    found = InterpolativeDecomposition(
+        indices=indices,
+        coefficients=W,
+        skeleton=columns,
+        axis=1,
+        error=certificate,
+        converged=goal.met_by(certificate),
+        stop_reason=_stop_reason(skeleton, goal, certificate),
+        history=history,
+        plan=plan_of(source, settings, mode, skeleton, progress),
+        seed=request.seed,
+    )
+    if goal.norm == "spectral":
+        with progress.stage("spectral error"):
+            value = _error.spectral_error(source.matrix, found, request.seed)
+        certificate = with_value(certificate, value, spectral_norm)
+        found = dataclasses.replace(found, error=certificate, converged=goal.met_by(certificate))
+    return found
+
+
+def _stop_reason(skeleton: Any, goal: Goal, certificate: ErrorEstimate) -> str:
+    if goal.to_tolerance and goal.met_by(certificate):
+        return "tolerance"
+    return STOP_REASONS[skeleton.stop]
+
+
+def _nothing_chosen(
+    source: Source, request: Request, settings: Selection, progress: Progress
+) -> InterpolativeDecomposition:
+    """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
+    reference = 0.0
+    if 0 not in source.shape:
+        if source.kind != "operator":
+            source.magnitude()
+        reference = _error.norm(source.matrix, norm=request.goal.norm, rng=request.seed)
+    kind = "estimate" if source.kind == "operator" or request.goal.norm == "spectral" else "exact"
+    certificate = dataclasses.replace(
+        _error.exact(reference, reference, request.goal.norm), kind=kind
+    )
+    indices = np.empty(0, np.int64)
+    choices = {"pivoting": settings.pivoting, "input": source.kind, "dtype": source.dtype.name}
+    return InterpolativeDecomposition(
+        indices=indices,
+        coefficients=np.zeros((0, source.shape[1]), source.dtype),
+        skeleton=np.zeros((source.shape[0], 0), source.dtype),
+        axis=1,
+        error=certificate,
+        converged=request.goal.met_by(certificate),
+        stop_reason="rank" if request.goal.rank == 0 else "exhausted",
+        history=(),
+        plan=Plan(choices, {}, 0, dict(progress.seconds)),
+        seed=request.seed,
+    )
