@@ -942,3 +942,42 @@ def test_ctrl_c_stops_a_long_call(call):
     assert out == "interrupted\n", err
     assert process.returncode == 0
     assert waited <= 5
+
+
+def test_history_is_in_the_units_of_A_whatever_its_scale(rng):
+    A = decaying(rng, 60, 40, 0.7)
+    r = subspan.interpolative(1e200 * A, rtol=1e-3, pivoting="rbrp", rng=0)
+    assert r.error.value == r.history[-1]["residual"] > 1e190
+    assert r.history[0]["residual"] == pytest.approx(1e200 * np.linalg.norm(A))
+
+
+@pytest.mark.parametrize("norm", ["fro", "spectral"])
+@pytest.mark.parametrize("kind", ["dense", "operator"])
+def test_certificate_of_rank_zero_is_the_norm(norm, kind, rng):
+    """Computed, or estimated with an upper bound that says so."""
+    A = decaying(rng, 60, 40, 0.7)
+    X = A if kind == "dense" else aslinearoperator(A)
+    true = np.linalg.norm(A, None if norm == "fro" else 2)
+    failures = 0
+    for seed in range(20):
+        e = subspan.interpolative(X, 0, norm=norm, rng=seed).error
+        assert e.relative == 1
+        if (kind, norm) == ("dense", "fro"):
+            assert e.kind == "exact"
+            assert e.value == pytest.approx(true, rel=1e-14)
+        else:
+            assert e.kind == "estimate"
+            assert e.failure_probability > 0
+            failures += true > e.upper
+    assert failures == 0  # 20 draws at 1e-3 each
+
+
+def test_tolerance_is_no_stop_reason_where_it_is_not_met():
+    """Nor is "rank": what was asked for would have taken more columns than help."""
+    A = testing.known_spectrum(80, 60, 10.0 ** (-14 / 30 * np.arange(60)), rng=0)
+    for pivoting in ("lupp", "rbrp", "greedy"):
+        for axis in (1, None):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", subspan.exceptions.ToleranceNotMet)
+                r = subspan.interpolative(A, rtol=60 * EPS, pivoting=pivoting, axis=axis, rng=1)
+            assert r.converged == (r.stop_reason == "tolerance")

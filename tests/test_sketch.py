@@ -516,9 +516,9 @@ def test_sparse_oddities(rng):
 @pytest.mark.parametrize("kind", TRANSFORMS)
 def test_transforms_refuse_sparse_matrices_and_operators(kind):
     S = KINDS[kind](4, 8, rng=0)
-    with pytest.raises(TypeError, match="SRHT needs a dense matrix, got a sparse one"):
+    with pytest.raises(TypeError, match="SRHT needs a dense matrix, got a sparse matrix"):
         S @ scipy.sparse.eye_array(8, format="csc")
-    with pytest.raises(TypeError, match="SRHT needs a dense matrix, got a operator one"):
+    with pytest.raises(TypeError, match="SRHT needs a dense matrix, got an operator"):
         S @ aslinearoperator(np.eye(8))
 
 
@@ -754,3 +754,29 @@ def test_row_sampling_of_nothing_is_refused():
     """There is no row to draw: E[S.T @ S] = I has no meaning for dim = 0."""
     with pytest.raises(ValueError, match="dim=0 must be at least 1"):
         sketch.RowSampling(3, 0, rng=0)
+
+
+def test_accumulators_of_different_widths_do_not_merge():
+    S = sketch.SparseSign(8, 100, rng=0)
+    with pytest.raises(ValueError, match="1 columns; expected 3"):
+        S.accumulator(3).merge(S.accumulator(1))
+
+
+def test_start_may_be_a_narrow_integer():
+    S = sketch.SparseSign(8, 400, rng=0)
+    B = np.ones((60, 3))
+    made = S.accumulator(3).update(B, np.uint8(200)).value
+    assert np.allclose(made, S.toarray()[:, 200:260] @ B)
+
+
+def test_row_sampling_keeps_its_own_weights():
+    weights = np.ones(10)
+    S = sketch.RowSampling(3, 10, rng=0, weights=weights)
+    before = S.toarray()
+    weights[:] = np.arange(10)
+    assert np.array_equal(S.astype(np.float64).toarray(), before)
+
+
+def test_an_operator_has_no_array_to_share():
+    with pytest.raises(ValueError, match="always a copy"):
+        np.array(sketch.Gaussian(3, 4, rng=0), copy=False)

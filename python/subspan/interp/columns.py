@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from .. import error as _error
 from .._progress import Progress
@@ -32,10 +33,15 @@ def column_id(source: Source, request: Request, progress: Progress) -> Interpola
     goal = dataclasses.replace(request.goal, atol=float(np.ldexp(request.goal.atol, -exponent)))
     found = _run(scaled, dataclasses.replace(request, goal=goal), settings, mode, progress)
     value, upper = (float(np.ldexp(x, exponent)) for x in (found.error.value, found.error.upper))
+    history = tuple(
+        {**entry, "residual": float(np.ldexp(entry["residual"], exponent))}
+        for entry in found.history
+    )
     return dataclasses.replace(
         found,
         skeleton=source.columns(found.indices),
         error=dataclasses.replace(found.error, value=value, upper=upper),
+        history=history,
     )
 
 
@@ -89,29 +95,28 @@ def _run(
         with progress.stage("spectral error"):
             value = _error.spectral_error(source.matrix, found, request.seed)
         certificate = with_value(certificate, value, spectral_norm)
-        found = dataclasses.replace(found, error=certificate, converged=goal.met_by(certificate))
+        found = dataclasses.replace(
+            found,
+            error=certificate,
+            converged=goal.met_by(certificate),
+            stop_reason=_stop_reason(skeleton, goal, certificate),
+        )
     return found
 
 
 def _stop_reason(skeleton: Any, goal: Goal, certificate: ErrorEstimate) -> str:
     if goal.to_tolerance and goal.met_by(certificate):
         return "tolerance"
-    return STOP_REASONS[skeleton.stop]
+    # Selection believed to have met a tolerance that the certificate denies: no column was left.
+    reason = STOP_REASONS[skeleton.stop]
+    return "exhausted" if reason == "tolerance" else reason
 
 
 def _nothing_chosen(
     source: Source, request: Request, settings: Selection, progress: Progress
 ) -> InterpolativeDecomposition:
     """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
-    reference = 0.0
-    if 0 not in source.shape:
-        if source.kind != "operator":
-            source.magnitude()
-        reference = _error.norm(source.matrix, norm=request.goal.norm, rng=request.seed)
-    kind = "estimate" if source.kind == "operator" or request.goal.norm == "spectral" else "exact"
-    certificate = dataclasses.replace(
-        _error.exact(reference, reference, request.goal.norm), kind=kind
-    )
+    certificate = _norm_certificate(source, request)
     indices = np.empty(0, np.int64)
     choices = {"pivoting": settings.pivoting, "input": source.kind, "dtype": source.dtype.name}
     return InterpolativeDecomposition(
@@ -126,3 +131,18 @@ def _nothing_chosen(
         plan=Plan(choices, {}, 0, dict(progress.seconds)),
         seed=request.seed,
     )
+
+
+def _norm_certificate(source: Source, request: Request) -> ErrorEstimate:
+    """The norm of A as an error, estimated where it cannot be computed."""
+    norm = request.goal.norm
+    if 0 in source.shape:
+        return _error.exact(0.0, 0.0, norm)
+    if source.kind != "operator":
+        source.magnitude()
+        if norm == "fro":
+            size = _error.norm(source.matrix, norm="fro")
+            return _error.exact(size, size)
+    nothing = csr_array(source.shape, dtype=source.dtype)
+    found = _error.residual(source.matrix, nothing, norm=norm, probes=PROBES, rng=request.seed)
+    return dataclasses.replace(found, relative=1.0 if found.value > 0 else 0.0)

@@ -39,8 +39,11 @@ def resolve(source: Source, request: Request) -> tuple[Selection, int]:
     if request.coefficients == "auto":
         reasons["coefficients"] = "the best for the chosen columns, for one product with A"
     mode = {"auto": EXACT, "exact": EXACT, "osid": OSID, "sketch": OSID}[request.coefficients]
-    if request.coefficients == "sketch" and pivoting == "lupp":
-        mode = FACTOR
+    if request.coefficients == "sketch":
+        if pivoting == "lupp":
+            mode = FACTOR
+        else:
+            reasons["coefficients"] = "least squares on the sketch: only lupp keeps its factor"
     if settings.method.family == "reference" and mode != EXACT:
         raise ValueError(
             f"coefficients={request.coefficients!r} needs a sketch; 'strong' makes none"

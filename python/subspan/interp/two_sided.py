@@ -49,6 +49,10 @@ def two_sided(source: Source, request: Request, progress: Any) -> InterpolativeD
     if columns.error.value > 0:
         scale = certificate.value / columns.error.value
         certificate = dataclasses.replace(certificate, relative=columns.error.relative * scale)
+    elif slack > 0:  # C W is A itself, so |C| |W| stands for the norm of A
+        reference = float(np.linalg.norm(C) * np.linalg.norm(W))
+        certificate = dataclasses.replace(certificate, relative=slack / reference)
+    converged = request.goal.met_by(certificate)
     return dataclasses.replace(
         columns,
         indices=(I, J),
@@ -56,5 +60,8 @@ def two_sided(source: Source, request: Request, progress: Any) -> InterpolativeD
         skeleton=C[I],
         axis=None,
         error=certificate,
-        converged=request.goal.met_by(certificate),
+        converged=converged,
+        stop_reason=columns.stop_reason
+        if converged or columns.stop_reason != "tolerance"
+        else "exhausted",
     )

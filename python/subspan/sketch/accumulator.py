@@ -50,7 +50,8 @@ class Accumulator:
         """Add rows ``start .. start + len(rows) - 1`` of A."""
         source = as_source(rows)
         count, n = source.shape
-        stop = operator.index(start) + count
+        start = operator.index(start)
+        stop = start + count
         if n != self.value.shape[1]:
             raise ValueError(f"rows has {n} columns; expected {self.value.shape[1]}")
         if not (start >= 0 and stop <= self.operator.shape[1]):
@@ -74,6 +75,11 @@ class Accumulator:
         mine, theirs = self.operator, other.operator
         if not mine.same_as(theirs):
             raise ValueError(f"cannot merge sketches by different operators: {mine} and {theirs}")
+        if other.value.shape != self.value.shape:
+            raise ValueError(
+                f"other sketches a matrix of {other.value.shape[1]} columns; "
+                f"expected {self.value.shape[1]}"
+            )
         self.value += other.value
         self.rows_seen += other.rows_seen
         return self

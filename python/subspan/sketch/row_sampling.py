@@ -43,6 +43,9 @@ class RowSampling(SketchOperator):
         dtype: DTypeLike = np.float64,
         weights: Any = None,
     ) -> None:
+        if weights is not None:
+            weights = np.array(weights, np.float64)  # ours: the operator must not change later
+            weights.flags.writeable = False
         super().__init__(size, dim, rng=rng, dtype=dtype, weights=weights)
 
     def __repr__(self) -> str:
@@ -60,7 +63,6 @@ class RowSampling(SketchOperator):
             self.rows = np.minimum((uniform * dim).astype(np.int64), max(0, dim - 1))
             probability = np.full(self.shape[0], 1.0 / max(1, dim))
         else:
-            weights = np.asarray(weights, np.float64)
             if weights.shape != (dim,):
                 raise ValueError(f"weights has shape {weights.shape}; expected ({dim},)")
             if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):

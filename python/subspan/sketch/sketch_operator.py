@@ -72,6 +72,8 @@ class SketchOperator:
         return _remake, (type(self), self.shape, self.seed, self.dtype.str, self._specific)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("a sketch operator is not stored: an array of it is always a copy")
         return self.toarray().astype(self.dtype if dtype is None else dtype)
 
     def same_as(self, other: SketchOperator) -> bool:
@@ -223,6 +225,8 @@ class TransposedSketch:
         return self._S.toarray().T
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("a sketch operator is not stored: an array of it is always a copy")
         return self.toarray().astype(self.dtype if dtype is None else dtype)
 
     def __repr__(self) -> str:

@@ -68,7 +68,8 @@ class SRHT(SketchOperator):
 
     def _apply(self, source: Source, out: NDArray[Any]) -> None:
         if source.kind != "dense":
-            raise TypeError(f"SRHT needs a dense matrix, got a {source.kind} one; use SparseSign")
+            kind = "an operator" if source.kind == "operator" else "a sparse matrix"
+            raise TypeError(f"SRHT needs a dense matrix, got {kind}; use SparseSign")
         if not self._cosine:
             return super()._apply(source, out)
         from scipy.fft import dct
