@@ -136,3 +136,12 @@ def test_errors_are_measured_the_same_way_for_dense_and_sparse():
         np.testing.assert_allclose(relative_error(A, J, W), direct, rtol=1e-12)
         np.testing.assert_allclose(relative_error(sp.csr_array(A), J, W), direct, rtol=1e-12)
         np.testing.assert_allclose(W[:, J], np.eye(12), atol=1e-12)
+
+
+def test_figures_of_the_readme_are_those_of_the_results():
+    from bench import readme
+
+    if not (readme.RESULTS / "interp.jsonl").exists():
+        pytest.skip("no published results")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text == readme.replaced(text, readme.figures())

@@ -1,0 +1,83 @@
+"""Write the figures of the README from result files: ``python -m bench.readme``.
+
+The part of README.md between the two marks is replaced; nothing else in it is a figure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import bench_interp as interp
+from .report import read
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results"
+BEGIN = "<!-- figures: written by python -m bench.readme -->\n"
+END = "<!-- end of figures -->\n"
+METHODS = {
+    interp.SKETCH: '`coefficients="sketch"`',
+    interp.EXACT: "default",
+    interp.ACCURATE: '`pivoting="greedy"`',
+    interp.GAUSSIAN_LU: "numpy, Gaussian + LU",
+    interp.OPERATOR: "SciPy ID, operator",
+    interp.PLAIN: "SciPy ID, plain call",
+    interp.QR: "SciPy `qr(pivoting=True)`",
+}
+MATRICES = {
+    "a": "σᵢ = 10^(-12i/400)",
+    "b": "σᵢ = 1/i",
+    "c": "σᵢ = 1/i",
+    "d": "sparse",
+}
+
+
+def figures(folder: Path = RESULTS) -> str:
+    """Text between the marks."""
+    about, *lines = read(folder / "interp.jsonl")
+    times: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if line["kind"] == "time" and line["method"] in METHODS:
+            times.setdefault(line["label"], {})[line["method"]] = line
+    head = ["matrix", "k", *METHODS.values()]
+    rows = [_row(cells) for cells in times.values()]
+    rules = ["---", *["---:"] * (len(head) - 1)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [head, rules, *rows])
+    pools = " and ".join(str(pool.get("architecture")) for pool in about["thread_pools"][:1])
+    ours = about["subspan"]
+    where = (
+        f"Column ID in float64, median time and relative error, {about['affinity']} cores of "
+        f"{about['processor']} ({ours['instruction set']}, OpenBLAS kernels {pools}), numpy "
+        f"{ours['numpy']}, SciPy {ours['scipy']}; commit {about['commit']}, {about['date'][:10]}."
+    )
+    return f"{where}\n\n{table}\n"
+
+
+def _row(cells: dict[str, Any]) -> list[str]:
+    case = next(iter(cells.values()))["case"]
+    matrix = case["matrix"]
+    name = f"{matrix['m']} x {matrix['n']}, {MATRICES[matrix['name']]}"
+    texts = [_cell(cells[m]) if m in cells else "" for m in METHODS]
+    return [name, str(case["rank"]), *texts]
+
+
+def _cell(line: dict[str, Any]) -> str:
+    seconds = line["median"]
+    time = f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    return f"{time} ({max(line['errors']):.0e})"
+
+
+def replaced(readme: str, text: str) -> str:
+    """Return the README with `text` between the marks."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + text + END + after
+
+
+def main() -> None:
+    path = ROOT / "README.md"
+    path.write_text(replaced(path.read_text(encoding="utf-8"), figures()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
