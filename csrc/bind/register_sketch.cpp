@@ -104,6 +104,15 @@ void register_sketch(py::module_& m) {
     py::class_<SketchOperator>(m, "SketchOperator", py::module_local())
         .def(py::init(&make_operator), py::arg("kind"), py::arg("size"), py::arg("dim"),
              py::arg("nnz"), py::arg("seed"), py::arg("operand") = 0, py::arg("repetition") = 0)
+        .def(
+            "columns",
+            [](const SketchOperator& S, index from, index count) {
+                require(S.kind != SketchKind::Hadamard && from >= 0 && count >= 0 &&
+                            from + count <= S.dim,
+                        "columns: out of range, or a transform");
+                return S.columns(from, count);
+            },
+            py::arg("first"), py::arg("count"))
         .def_readonly("size", &SketchOperator::size)
         .def_readonly("dim", &SketchOperator::dim)
         .def_property_readonly("isometry_scale", &SketchOperator::isometry_scale);

@@ -12,6 +12,7 @@ namespace {
 
 template <class R>
 void fill_dense(const SketchOperator& S, index i0, index p0, MatrixView<R> out) {
+    p0 += S.first;
     if constexpr (std::is_same_v<R, float>)
         rng_kernels().fill_float(S, i0, out.cols, p0, out.rows, out.data, out.ld);
     else

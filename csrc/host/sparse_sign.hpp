@@ -13,6 +13,7 @@ namespace subspan {
 inline std::vector<SignedRow> sparse_sign_columns(const SketchOperator& S, index p0, index count) {
     const auto nnz = static_cast<std::uint32_t>(S.nnz);
     std::vector<SignedRow> nonzeros(static_cast<std::size_t>(count * S.nnz));
+    p0 += S.first;
     for (std::uint32_t g = 0; g < nnz; ++g) {
         const RowGroup group = row_group(static_cast<std::uint64_t>(S.size), nnz, g);
         for (index p = p0; p < p0 + count;) {  // a random block serves four columns

@@ -22,6 +22,16 @@ struct SketchOperator {
     index dim = 0;   // columns of S: the dimension that is compressed
     int nnz = 8;     // nonzeros per column (sparse sign only)
     StreamId id;
+    index first = 0;  // column of the whole operator that is column 0 here
+
+    /// Columns [from, from + count) as an operator of their own; not for Hadamard, whose transform
+    /// depends on dim.
+    SketchOperator columns(index from, index count) const {
+        SketchOperator part = *this;
+        part.first = first + from;
+        part.dim = count;
+        return part;
+    }
 
     /// The scalar that turns the +-1 / N(0,1) entries into an operator with E[S^T S] = I.
     double isometry_scale() const {
@@ -94,6 +104,7 @@ SUBSPAN_HD std::uint64_t hadamard_order(std::uint64_t dim) {
 
 /// Unscaled entry (i, p) of any operator.
 SUBSPAN_HD float sketch_entry(const SketchOperator& S, std::uint64_t i, std::uint64_t p) {
+    p += static_cast<std::uint64_t>(S.first);
     switch (S.kind) {
         case SketchKind::Gaussian:
             return gaussian_entry(S.id, i, p);

@@ -60,13 +60,8 @@ class Accumulator:
             )
         if source.kind == "operator":
             raise TypeError("rows must be an array or a sparse matrix, not an operator")
-        width = max(1, 2**22 // self.operator.shape[0])  # columns of S held at a time
-        matrix = source.matrix if source.kind == "dense" else source.matrix.tocsr()
-        for p in range(0, count, width):
-            block = matrix[p : p + width]
-            S = self.operator.tile(slice(None), slice(start + p, start + p + block.shape[0]))
-            real = np.zeros(0, self.value.dtype).real.dtype
-            self.value += np.asarray((block.T @ S.astype(real).T).T)
+        if count and n:
+            self.value += self.operator._sketch_rows(source, start)
         self.rows_seen += count
         return self
 

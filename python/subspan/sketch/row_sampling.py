@@ -34,6 +34,8 @@ class RowSampling(SketchOperator):
     True
     """
 
+    _sketch_rows = SketchOperator._sketch_rows_by_tiles
+
     def __init__(
         self,
         size: int,

@@ -116,6 +116,25 @@ class SketchOperator:
             self._apply(source, out)
         return out
 
+    def _sketch_rows(self, source: Source, start: int) -> NDArray[Any]:
+        """``S[:, start : start + m] @ A`` for a block of m rows of a larger matrix."""
+        count, n = source.shape
+        out = np.zeros((self.shape[0], n), source.dtype)
+        part = self._native.columns(start, count)
+        _native.module().sketch(part, source.native, out)
+        return out
+
+    def _sketch_rows_by_tiles(self, source: Source, start: int) -> NDArray[Any]:
+        """Do the same with tiles of S, for operators whose columns are no operator by themselves."""
+        matrix = source.matrix if source.kind == "dense" else source.matrix.tocsr()
+        out = np.zeros((self.shape[0], source.shape[1]), source.dtype)
+        width = max(1, 2**22 // self.shape[0])  # columns of S held at a time
+        for p in range(0, source.shape[0], width):
+            block = matrix[p : p + width]
+            S = self.tile(slice(None), slice(start + p, start + p + block.shape[0]))
+            out += np.asarray((block.T @ S.astype(out.real.dtype).T).T)
+        return out
+
     def _apply(self, source: Source, out: NDArray[Any]) -> None:
         _native.module().sketch(self._native, source.native, out)
 

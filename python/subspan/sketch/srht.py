@@ -39,6 +39,7 @@ class SRHT(SketchOperator):
     True
     """
 
+    _sketch_rows = SketchOperator._sketch_rows_by_tiles
     _kind = 3
 
     def __init__(
