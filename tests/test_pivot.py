@@ -673,8 +673,13 @@ def test_error_at_the_tightest_tolerances_is_the_true_one(pivoting, digits, time
         r = subspan.interpolative(A, rtol=rtol, pivoting=pivoting, rng=1, block_size=8)
     truth = projection_errors(A, r.indices)[r.rank] * np.linalg.norm(A)
     assert r.error.kind == "exact"
-    assert abs(r.error.value - truth) <= 0.02 * truth + 30 * EPS * np.linalg.norm(A)
-    assert testing.interpolation_error(A, *r) * np.linalg.norm(A) <= r.error.upper
+    size = np.linalg.norm(A)
+    measured = testing.interpolation_error(A, *r) * size
+    # What orthogonality reveals, or, where rounding would decide, the error itself.
+    assert min(abs(r.error.value - truth), abs(r.error.value - measured)) <= (
+        0.02 * truth + 30 * EPS * size
+    )
+    assert measured <= r.error.upper + 10 * EPS * size
     # Rounding may end it before the last digits.
     assert r.error.relative <= rtol * (1 + 1e-6) or r.stop_reason == "exhausted"
 

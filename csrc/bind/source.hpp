@@ -42,7 +42,8 @@ DenseSource<T> dense_layout(const py::array_t<T, 0>& A) {
     return source;
 }
 
-/// Product callback: Python writes the result of A @ X (or A.T @ X) into the second argument.
+/// Product callback: Python writes the result of A @ X (or A.T @ X) into the second argument. X is a
+/// copy, which the caller's operator may keep.
 template <class T>
 std::function<void(In<T>, MatrixView<T>)> product(const py::object& callable) {
     return [function = callable.ptr()](In<T> X, MatrixView<T> Y) {
@@ -50,7 +51,7 @@ std::function<void(In<T>, MatrixView<T>)> product(const py::object& callable) {
         py::gil_scoped_acquire gil;
         const auto item = static_cast<py::ssize_t>(sizeof(T));
         const py::capsule owner(Y.data, [](void*) {});  // marks the memory as not ours to free
-        const py::array_t<T> x({X.rows, X.cols}, {item, X.ld * item}, X.data, owner);
+        const py::array_t<T> x({X.rows, X.cols}, {item, X.ld * item}, X.data);
         const py::array_t<T> y({Y.rows, Y.cols}, {item, Y.ld * item}, Y.data, owner);
         py::reinterpret_borrow<py::object>(function)(x, y);
     };

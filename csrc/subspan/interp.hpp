@@ -127,6 +127,19 @@ double trim(Skeleton<T, E>& skeleton, const std::vector<double>& energy, double 
     return error;
 }
 
+/// Whether every column of C = Q R has digits outside the span of those before it. Where one has none,
+/// its direction in Q is arbitrary, and the energy of Q^H A says nothing about the span of C.
+template <class T, class E>
+bool independent_columns(E& ex, MatrixView<T> R) {
+    Buffer<double, E> squares(ex, R.cols);
+    parallel_for(ex, R.cols, ColumnNorm<T>{R, squares.data()}, R.rows);
+    const auto norms2 = fetch(ex, squares.data(), R.cols);
+    const auto diagonal = abs_diagonal(ex, R);
+    for (std::size_t j = 0; j < diagonal.size(); ++j)
+        if (diagonal[j] <= 1e3 * eps<T> * std::sqrt(norms2[j])) return false;
+    return true;
+}
+
 /// W = argmin ||A - A_J W||_F by QR of A_J: one pass to gather A_J, one for Q^H A.
 ///
 /// The squared error left is ||A||_F^2 - ||Q^H A||_F^2; it is returned if that difference has digits,
@@ -146,9 +159,10 @@ double exact_coefficients(E& ex, const S& A, Skeleton<T, E>& skeleton, MatrixVie
     const auto energy = fetch(ex, norms.data(), k);
     const double left = trim(skeleton, energy, tolerance, 1e4 * eps<T>);
     const index rank = skeleton.rank;
+    const bool independent = independent_columns<T>(ex, R);
     solve_transposed<E, T>(ex, R.block(0, 0, rank, rank), Wt.columns(0, rank));
     for_each_entry(ex, rank, rank, UnitRowEntry<T>{Wt.columns(0, rank), order.data()});
-    return left;
+    return independent ? left : -1;
 }
 
 /// Gram matrix (s-by-s) of E = P - Wt P[J, :] = ((A - A_J W)^T G^T), the error seen by the probe G.

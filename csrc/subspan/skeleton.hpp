@@ -135,13 +135,19 @@ void first_pass(E& ex, const S& A, const SketchOperator& op, const SelectOptions
     pass.norms2 = norms2 != nullptr ? norms2 : own.data();
     sketch_pass(ex, A, pass);
     ++skeleton.passes;
-    if (!options.want_norms) return;
-    skeleton.norm2 = sum(ex, pass.norms2, A.cols);
+    double norm2;
+    if (options.want_norms) {
+        norm2 = skeleton.norm2 = sum(ex, pass.norms2, A.cols);
+    } else {  // an operator: the norm of its sketch is near its own
+        Buffer<double, E> rows(ex, A.cols);
+        parallel_for(ex, A.cols, RowNorm<T>{pass.Y, rows.data()}, op.size);
+        norm2 = sum(ex, rows.data(), A.cols);
+    }
     constexpr bool single = std::is_same_v<real_t<T>, float>;
     // Squares of squares of residuals that are eps times the norm must not underflow.
     constexpr double low = single ? 1e-20 : 1e-120, high = single ? 1e20 : 1e120;
-    if (!(skeleton.norm2 >= low && skeleton.norm2 <= high))
-        throw OutOfRange(message("sum of squares of A is ", skeleton.norm2));
+    if (!(norm2 >= low && norm2 <= high))
+        throw OutOfRange(message("sum of squares of A is ", norm2));
 }
 
 }  // namespace subspan

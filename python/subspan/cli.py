@@ -306,7 +306,7 @@ def _read_csv(path: Path) -> Any:
         rest = file.readline()
     if not first.strip():
         raise ValueError("is empty or starts with an empty line")
-    heading = not all(_is_number(field) for field in first.split(","))
+    heading = not any(_is_number(field) for field in first.split(","))
     if heading and not rest.strip():
         raise ValueError("holds no numbers")
     return np.loadtxt(path, delimiter=",", ndmin=2, skiprows=int(heading), encoding="utf-8-sig")
@@ -453,3 +453,7 @@ def _print_result(result: InterpolativeDecomposition, seconds: float) -> None:
         print(f"{name:<9}  {' '.join(map(str, indices.tolist()))}")
     print(f"seed       {result.seed}\n")
     print(result.plan)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ._rng import seed_word
 from .result import ErrorEstimate
+from .source import as_source, operator_product
 
 FAILURE_PROBABILITY = 1e-3
 NORMS = ("fro", "spectral")
@@ -38,6 +39,12 @@ def spectral_factor(probes: int, failure_probability: float = FAILURE_PROBABILIT
     return float(failure_probability ** (-1 / probes) * np.sqrt(2 / np.pi))
 
 
+def smaller_bound(fro: float, largest: float, probes: int) -> float:
+    """Smaller of two bounds of a spectral norm, each allowed half of the failure probability."""
+    half = FAILURE_PROBABILITY / 2
+    return min(fro * frobenius_factor(probes, half), largest * spectral_factor(probes, half))
+
+
 def from_probe_gram(gram: NDArray[Any], norm: str, reference: float) -> ErrorEstimate:
     """Certificate from the s-by-s Gram matrix of ``(G E)^T``, G having s rows of variance 1/s.
 
@@ -54,7 +61,7 @@ def from_probe_gram(gram: NDArray[Any], norm: str, reference: float) -> ErrorEst
         largest = float(np.linalg.eigvalsh(gram.astype(np.result_type(gram, np.float64)))[-1])
         value = float(np.sqrt(max(largest, 0.0)))
         seen = float(np.sqrt(probes * squares.max(initial=0.0)))
-        upper = min(upper, seen * spectral_factor(probes))
+        upper = smaller_bound(fro, seen, probes)
     return ErrorEstimate(
         value, _ratio(value, reference), norm, "estimate", max(upper, value), FAILURE_PROBABILITY
     )
@@ -67,14 +74,18 @@ def exact(
     return ErrorEstimate(value, _ratio(value, reference), norm, "exact", value + rounding, 0.0)
 
 
-def coefficient_rounding(W: NDArray[Any], reference: float) -> float:
-    """What rounding in the coefficients may add to the error of ``A[:, J] @ W``.
+def revealed_rounding(W: NDArray[Any], value: float, reference: float) -> float:
+    """By how much the error of ``A[:, J] @ W`` may exceed the one revealed by orthogonality.
 
     A triangular solve is backward stable: it perturbs the factor by a few sqrt(k) eps of its norm,
-    hence the product by as much times ``|W|``.
+    hence the product by as much times ``|W|``. The difference ``|A|^2 - |Q^H A|^2``, relied upon
+    down to 1e4 eps ``|A|^2``, carries a few eps ``|A|^2``.
     """
     eps = float(np.finfo(W.dtype).eps)
-    return 2 * eps * float(np.sqrt(len(W)) * np.linalg.norm(W)) * reference
+    rounding = 2 * eps * float(np.sqrt(len(W)) * np.linalg.norm(W)) * reference
+    if value**2 > 1e4 * eps * reference**2:
+        rounding += 4 * eps * reference**2 / (2 * value)
+    return rounding
 
 
 def _ratio(value: float, reference: float) -> float:
@@ -229,7 +240,7 @@ def residual(
         return ErrorEstimate(
             fro, _ratio(fro, reference), norm, "estimate", upper, FAILURE_PROBABILITY
         )
-    upper = min(upper, float(columns.max(initial=0.0)) * spectral_factor(probes))
+    upper = smaller_bound(fro, float(columns.max(initial=0.0)), probes)
     value = spectral_error(A, approximation, int(generator.integers(2**32)))
     reference = globals()["norm"](A, norm="spectral", rng=int(generator.integers(2**32)))
     return ErrorEstimate(
@@ -244,29 +255,48 @@ def safe_scale(peak: float) -> float:
     return float(np.ldexp(1.0, min(1000, -int(np.frexp(peak)[1]))))
 
 
+def _multiplies_only(A: Any) -> bool:
+    """Tell a result, or another object with ``A @ X`` alone, from arrays, sparse and operators."""
+    others = ("__array__", "nnz", "rmatmat")
+    return (
+        hasattr(A, "__matmul__")
+        and hasattr(A, "shape")
+        and not any(hasattr(A, name) for name in others)
+    )
+
+
 class _Products:
-    """Products with anything that stands for a matrix."""
+    """Products with anything that stands for a matrix: a source, or a result of this package."""
 
     def __init__(self, A: Any) -> None:
-        self.A = A if hasattr(A, "__matmul__") and hasattr(A, "shape") else np.asarray(A)
+        self.source = None if _multiplies_only(A) else as_source(A)
+        self.A = A if self.source is None else self.source.matrix
         if len(self.A.shape) != 2:
             raise ValueError(f"A must be 2-d, got shape {self.A.shape}")
         self.shape = (int(self.A.shape[0]), int(self.A.shape[1]))
-        values = self.A if isinstance(self.A, np.ndarray) else getattr(self.A, "data", None)
-        if isinstance(values, np.ndarray) and not np.isfinite(values).all():
-            raise ValueError("A must be finite, but has entries that are NaN or infinite")
         # Vectors are multiplied by a power of two that keeps products away from the ends of the range.
-        peak = float(np.abs(values).max(initial=0.0)) if isinstance(values, np.ndarray) else 1.0
-        self.scale = safe_scale(peak)
+        self.scale = 1.0
+        if self.source is not None and 0 not in self.shape:
+            if self.source.kind == "operator":
+                g = np.random.default_rng(0).standard_normal((self.shape[1], 1))
+                peak = float(np.abs(self.apply(g)).max())
+            else:
+                peak = self.source.magnitude()
+            self.scale = safe_scale(peak)
 
     @property
     def entries(self) -> float | None:
-        """Frobenius norm, if the entries can be read."""
-        if isinstance(self.A, np.ndarray):
-            return float(np.linalg.norm(self.A if self.scale == 1 else self.A * self.scale))
-        if type(self.A).__module__.startswith("scipy.sparse") and hasattr(self.A, "nnz"):
-            return float(np.linalg.norm(self.A.tocsc().data * self.scale))
-        return None
+        """Frobenius norm, if the entries can be read; squares are summed in double precision."""
+        if self.source is None or self.source.kind == "operator":
+            return None
+        values = self.A.data if self.source.kind == "sparse" else self.A
+        wide = np.result_type(values, np.float64)
+        rows = max(1, 2**22 // max(1, values[:1].size))
+        parts = [
+            np.linalg.norm(values[p : p + rows].astype(wide) * self.scale)
+            for p in range(0, len(values), rows)
+        ]
+        return float(np.linalg.norm(parts))
 
     def _checked(self, product: NDArray[Any], name: str) -> NDArray[Any]:
         if not np.isfinite(product).all():
@@ -278,5 +308,7 @@ class _Products:
 
     def apply_adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if hasattr(self.A, "rmatmat"):
-            return self._checked(np.asarray(self.A.rmatmat(X * self.scale)), "rmatmat")
+            return self._checked(
+                np.asarray(operator_product(self.A.rmatmat, X * self.scale)), "rmatmat"
+            )
         return np.asarray(np.conj(np.asarray(self.A.T @ np.conj(X * self.scale))))

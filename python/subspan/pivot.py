@@ -220,7 +220,7 @@ def in_range(source: Source) -> tuple[Source, int]:
     """Return a source whose squares are in range, and the exponent of 2 that A was divided by.
 
     Called when the compiled selection reports a sum of squares that is zero, infinite or NaN.
-    Raises ValueError for entries that are NaN or infinite. Exponent 0 means that A is zero.
+    Raises ValueError for entries that are NaN or infinite. Returns the source itself if A is zero.
     """
     largest = source.magnitude()
     if largest == 0:
@@ -298,10 +298,10 @@ def pivots(
     try:
         skeleton = select(source, settings, seed)
     except FloatingPointError:
-        source, exponent = in_range(source)
-        if exponent == 0:
+        scaled, _ = in_range(source)
+        if scaled is source:
             return np.arange(k, dtype=np.int64)
-        skeleton = select(source, settings, seed)
+        skeleton = select(scaled, settings, seed)
     return np.array(skeleton.permutation[:k])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -157,15 +158,25 @@ def load(path: str | Path) -> Result:
             text = (file.metadata() or {}).get("subspan")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     else:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        arrays = _read_npz(path)
         text = str(arrays.pop("subspan")) if "subspan" in arrays else None
-    if text is None:
+    tree = None
+    with contextlib.suppress(json.JSONDecodeError):
+        tree = json.loads(text or "null")
+    if not isinstance(tree, dict) or not {"class", "fields"} <= set(tree):
         raise ValueError(f"path={str(path)!r} does not hold a result of subspan")
-    tree = json.loads(text)
     if tree["class"] not in Result._registry:
         raise ValueError(f"path={str(path)!r} holds an unknown result, {tree['class']!r}")
     return Result._registry[tree["class"]]._from_fields(_unflatten(tree["fields"], arrays))
+
+
+def _read_npz(path: str | Path) -> dict[str, Any]:
+    """Return the arrays of an ``.npz`` file; none if it is another kind of file."""
+    with open(path, "rb") as start:
+        if start.read(2) != b"PK":
+            return {}
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
 
 
 _PLAIN = {"ErrorEstimate": ErrorEstimate, "Plan": Plan}

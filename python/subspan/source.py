@@ -55,7 +55,9 @@ class Source:
         return out
 
     def scaled(self, exponent: int) -> Source:
-        """Return a copy of A times ``2**exponent`` (dense or sparse); exact but for underflow."""
+        """Return A times ``2**exponent``: a copy, or another operator; exact but for underflow."""
+        if self.kind == "operator":
+            return _operator_source(_scaled_operator(self.matrix, exponent))
         matrix = self.matrix.copy()
         values = matrix.data if self.kind == "sparse" else matrix
         half = exponent // 2  # 2**exponent itself may overflow
@@ -65,7 +67,13 @@ class Source:
         return as_source(matrix)
 
     def magnitude(self) -> float:
-        """Return max |a_ij|; raises ValueError, saying where, if an entry is NaN or infinite."""
+        """Return max |a_ij|; raises ValueError, saying where, if an entry is NaN or infinite.
+
+        For an operator the largest entry of its product with one Gaussian vector.
+        """
+        if self.kind == "operator":
+            g = np.random.default_rng(0).standard_normal((self.shape[0], 1)).astype(self.dtype)
+            return _finite_max(operator_product(self.matrix.rmatmat, g)) or 0.0
         if self.kind == "sparse":
             largest = _finite_max(self.matrix.data)
             if largest is None:
@@ -91,7 +99,7 @@ def as_source(A: Any) -> Source:
     if _is_sparse(A):
         return _sparse_source(A)
     if _is_operator(A):
-        return _operator_source(A)
+        return _operator_source(_as_operator(A))
     matrix = as_matrix(A)
     shape = (int(matrix.shape[0]), int(matrix.shape[1]))
     return Source("dense", shape, matrix.dtype, _native.module().dense_source(matrix), matrix)
@@ -138,28 +146,63 @@ def _operator_source(A: Any) -> Source:
     m, n = (int(size) for size in A.shape)
 
     def multiply(X: NDArray[Any], Y: NDArray[Any]) -> None:
-        _write_product(A.matmat(X), Y, "matmat")
+        _write_product(operator_product(A.matmat, X), Y, "matmat")
 
     def multiply_transpose(X: NDArray[Any], Y: NDArray[Any]) -> None:
         # A^T X = conj(A^H conj(X))
-        try:
-            product = A.rmatmat(X.conj())
-        except (NotImplementedError, TypeError) as error:
-            # SciPy calls the None that stands for a missing rmatvec.
-            if isinstance(error, TypeError) and "'NoneType' object is not callable" not in str(
-                error
-            ):
-                raise
-            raise TypeError(
-                "A must define rmatvec or rmatmat: a sketch needs products with A^H"
-            ) from None
-        _write_product(np.conj(product), Y, "rmatmat")
+        _write_product(np.conj(operator_product(A.rmatmat, X.conj())), Y, "rmatmat")
 
     module = _native.module()
     make = getattr(
         module, "operator_source_" + {"f": "S", "d": "D", "F": "C", "D": "Z"}[dtype.char]
     )
     return Source("operator", (m, n), dtype, make(m, n, multiply, multiply_transpose), A)
+
+
+def operator_product(multiply: Any, X: NDArray[Any]) -> Any:
+    """``multiply(X)``, a method of an operator, or a TypeError that says what the operator lacks."""
+    try:
+        return multiply(X)
+    except (NotImplementedError, TypeError) as error:
+        # SciPy calls the None that stands for a missing rmatvec.
+        missing = "'NoneType' object is not callable" in str(error)
+        if isinstance(error, TypeError) and not missing:
+            raise
+        raise TypeError("A must define rmatvec or rmatmat: products with A^H are needed") from None
+
+
+def _as_operator(A: Any) -> Any:
+    """SciPy's operators as they are; other objects with both products are wrapped in one."""
+    from scipy.sparse.linalg import LinearOperator
+
+    if isinstance(A, LinearOperator):
+        return A
+    return LinearOperator(
+        tuple(A.shape),
+        matvec=lambda x: A.matmat(x.reshape(-1, 1)).ravel(),
+        rmatvec=lambda x: A.rmatmat(x.reshape(-1, 1)).ravel(),
+        matmat=A.matmat,
+        rmatmat=A.rmatmat,
+        dtype=getattr(A, "dtype", np.float64),
+    )
+
+
+def _scaled_operator(A: Any, exponent: int) -> Any:
+    """``2**exponent A``; half of the factor on either side of A, since the whole may overflow."""
+    from scipy.sparse.linalg import LinearOperator
+
+    real = np.zeros(0, working_dtype(A.dtype)).real.dtype.type
+    before, after = real(2.0) ** real(exponent // 2), real(2.0) ** real(exponent - exponent // 2)
+    return LinearOperator(
+        A.shape,
+        matvec=lambda x: after * np.asarray(A.matvec(before * x)),
+        rmatvec=lambda x: (
+            after * np.asarray(operator_product(A.rmatmat, before * x.reshape(-1, 1))).ravel()
+        ),
+        matmat=lambda X: after * np.asarray(A.matmat(before * X)),
+        rmatmat=lambda X: after * np.asarray(operator_product(A.rmatmat, before * X)),
+        dtype=A.dtype,
+    )
 
 
 def _write_product(product: Any, out: NDArray[Any], name: str) -> None:

@@ -28,8 +28,9 @@ def certify(
         if settings.method.family == "blockwise":
             revealed = skeleton.history[-1][1] ** 2
         if revealed >= 0:
-            rounding = _error.coefficient_rounding(W, reference)
-            return _error.exact(float(np.sqrt(revealed)), reference, rounding=rounding)
+            value = float(np.sqrt(revealed))
+            rounding = _error.revealed_rounding(W, value, reference)
+            return _error.exact(value, reference, rounding=rounding)
     gram = np.empty((settings.probes, settings.probes), W.dtype)
     skeleton.probe_gram(W, gram)
     if goal.norm == "spectral":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -28,7 +27,7 @@ def column_id(source: Source, request: Request, progress: Progress) -> Interpola
         return _run(source, request, settings, mode, progress)
     except FloatingPointError:
         scaled, exponent = in_range(source)
-    if exponent == 0:
+    if scaled is source:
         return _nothing_chosen(source, request, settings, progress)
     goal = dataclasses.replace(request.goal, atol=float(np.ldexp(request.goal.atol, -exponent)))
     found = _run(scaled, dataclasses.replace(request, goal=goal), settings, mode, progress)
@@ -79,14 +78,15 @@ def _run(
         dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
         for row in skeleton.history
     )
+    agrees = STOP_REASONS[skeleton.stop] == "tolerance"
     found = InterpolativeDecomposition(
         indices=indices,
         coefficients=W,
         skeleton=columns,
         axis=1,
         error=certificate,
-        converged=goal.met_by(certificate),
-        stop_reason=_stop_reason(skeleton, goal, certificate),
+        converged=goal.met_by(certificate, selection_agrees=agrees),
+        stop_reason=STOP_REASONS[skeleton.stop],
         history=history,
         plan=plan_of(source, settings, mode, skeleton, progress),
         seed=request.seed,
@@ -94,22 +94,23 @@ def _run(
     if goal.norm == "spectral":
         with progress.stage("spectral error"):
             value = _error.spectral_error(source.matrix, found, request.seed)
-        certificate = with_value(certificate, value, spectral_norm)
-        found = dataclasses.replace(
-            found,
-            error=certificate,
-            converged=goal.met_by(certificate),
-            stop_reason=_stop_reason(skeleton, goal, certificate),
-        )
-    return found
+        found = dataclasses.replace(found, error=with_value(certificate, value, spectral_norm))
+    elif goal.to_tolerance and _rounding_decides(goal, certificate):
+        with progress.stage("certificate"):
+            found = dataclasses.replace(found, error=found.error_exact(source.matrix))
+    converged = goal.met_by(found.error, selection_agrees=agrees)
+    reason = found.stop_reason
+    if goal.to_tolerance:
+        # Where the selection believes in a tolerance that the certificate denies, no column helps.
+        reason = "tolerance" if converged else {"tolerance": "exhausted"}.get(reason, reason)
+    return dataclasses.replace(found, converged=converged, stop_reason=reason)
 
 
-def _stop_reason(skeleton: Any, goal: Goal, certificate: ErrorEstimate) -> str:
-    if goal.to_tolerance and goal.met_by(certificate):
-        return "tolerance"
-    # Selection believed to have met a tolerance that the certificate denies: no column was left.
-    reason = STOP_REASONS[skeleton.stop]
-    return "exhausted" if reason == "tolerance" else reason
+def _rounding_decides(goal: Goal, certificate: ErrorEstimate) -> bool:
+    """Tell whether the revealed error meets the tolerance, and rounding could undo that."""
+    if certificate.kind != "exact":
+        return False
+    return certificate.value <= goal.allowed(certificate) < certificate.upper
 
 
 def _nothing_chosen(

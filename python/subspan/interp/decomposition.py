@@ -102,6 +102,14 @@ class InterpolativeDecomposition(Result):
             x = factor @ x
         return np.asarray(x)
 
+    def matvec(self, x: Any) -> NDArray[Any]:
+        """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
+        return self.__matmul__(x)
+
+    def rmatvec(self, x: Any) -> NDArray[Any]:
+        """Approximation of ``A.conj().T @ x``."""
+        return np.asarray(np.conj(np.conj(x).T @ self).T)
+
     def __rmatmul__(self, x: Any) -> NDArray[Any]:
         """Approximation of ``x @ A``."""
         for factor in self._factors:

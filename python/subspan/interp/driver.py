@@ -136,6 +136,10 @@ def interpolative(
         to_tolerance=rtol is not None or atol is not None,
         norm=norm,
     )
+    if rtol is None and atol is not None and goal.atol == 0:
+        raise ValueError(
+            "atol=0 is no tolerance that rounding could meet; expected a positive number"
+        )
     goal.check_precision(source.dtype)
     request = Request(
         goal, pivoting, sketch, oversampling, block_size, coefficients, seed_word(rng)

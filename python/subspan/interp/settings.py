@@ -30,6 +30,9 @@ def resolve(source: Source, request: Request) -> tuple[Selection, int]:
         settings.block_size = choose_block(
             pivoting, goal.rank, goal.to_tolerance, request.block_size
         )
+    extra = request.oversampling
+    if extra is not None:
+        extra = as_rank(extra, 2**22, "oversampling")
     if settings.method.family == "blockwise":
         settings.sketch = None
         reasons.pop("sketch", None)
@@ -49,9 +52,6 @@ def resolve(source: Source, request: Request) -> tuple[Selection, int]:
             f"coefficients={request.coefficients!r} needs a sketch; 'strong' makes none"
         )
     settings.probes = PROBES
-    extra = request.oversampling
-    if extra is not None:
-        extra = as_rank(extra, 2**23, "oversampling")
     size_sketch(source, settings, extra, 2 * goal.rank if request.coefficients == "osid" else 0)
     return settings, mode
 

@@ -52,7 +52,7 @@ def two_sided(source: Source, request: Request, progress: Any) -> InterpolativeD
     elif slack > 0:  # C W is A itself, so |C| |W| stands for the norm of A
         reference = float(np.linalg.norm(C) * np.linalg.norm(W))
         certificate = dataclasses.replace(certificate, relative=slack / reference)
-    converged = request.goal.met_by(certificate)
+    converged = request.goal.met_by(certificate, selection_agrees=columns.converged)
     return dataclasses.replace(
         columns,
         indices=(I, J),

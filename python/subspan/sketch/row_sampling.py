@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import _native
 from ..source import Source
-from .sketch_operator import SketchOperator
+from .sketch_operator import SketchOperator, _finite
 
 
 class RowSampling(SketchOperator):
@@ -34,6 +34,7 @@ class RowSampling(SketchOperator):
     True
     """
 
+    _options = ("weights",)
     _sketch_rows = SketchOperator._sketch_rows_by_tiles
 
     def __init__(
@@ -67,8 +68,9 @@ class RowSampling(SketchOperator):
         else:
             if weights.shape != (dim,):
                 raise ValueError(f"weights has shape {weights.shape}; expected ({dim},)")
-            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.max() > 0):
                 raise ValueError("weights must be finite, not negative, and not all zero")
+            weights = weights / weights.max()  # so that the sum does not overflow
             cumulative = np.cumsum(weights / weights.sum())
             self.rows = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
             probability = weights[self.rows] / weights.sum()
@@ -85,7 +87,7 @@ class RowSampling(SketchOperator):
             return np.conj(np.asarray(source.matrix.rmatmat(columns))).T
         if source.kind == "sparse":
             return source.matrix.tocsr()[self.rows].multiply(scale).toarray()
-        return source.matrix[self.rows] * scale
+        return _finite(source.matrix[self.rows] * scale, source)
 
     def _apply_adjoint(self, Y: NDArray[Any], out: NDArray[Any]) -> None:
         np.add.at(out, self.rows, self.scale.astype(out.real.dtype)[:, None] * Y)

@@ -41,6 +41,7 @@ class SketchOperator:
     """
 
     _kind = -1
+    _options: tuple[str, ...] = ()  # arguments beyond size, dim, rng and dtype
     ndim = 2
     __array_ufunc__ = None  # numpy arrays leave A @ S.T to us
 
@@ -58,6 +59,9 @@ class SketchOperator:
             raise ValueError("size=0 must be at least 1")
         self.seed = seed_word(rng)
         self.dtype = working_dtype(dtype, "dtype")
+        unknown = set(specific) - set(self._options)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no argument {sorted(unknown)[0]!r}")
         self._specific = specific
         self._native = self._make_native(**specific)
 
@@ -114,7 +118,7 @@ class SketchOperator:
         out = np.zeros((self.shape[0], source.shape[1]), source.dtype)
         if out.size and source.shape[0]:
             self._apply(source, out)
-        return out
+        return _finite(out, source)
 
     def _sketch_rows(self, source: Source, start: int) -> NDArray[Any]:
         """``S[:, start : start + m] @ A`` for a block of m rows of a larger matrix."""
@@ -122,7 +126,7 @@ class SketchOperator:
         out = np.zeros((self.shape[0], n), source.dtype)
         part = self._native.columns(start, count)
         _native.module().sketch(part, source.native, out)
-        return out
+        return _finite(out, source)
 
     def _sketch_rows_by_tiles(self, source: Source, start: int) -> NDArray[Any]:
         """Do the same with tiles of S, for operators whose columns are no operator by themselves."""
@@ -133,14 +137,16 @@ class SketchOperator:
             block = matrix[p : p + width]
             S = self.tile(slice(None), slice(start + p, start + p + block.shape[0]))
             out += np.asarray((block.T @ S.astype(out.real.dtype).T).T)
-        return out
+        return _finite(out, source)
 
     def _apply(self, source: Source, out: NDArray[Any]) -> None:
         _native.module().sketch(self._native, source.native, out)
 
     def _adjoint(self, Y: Any) -> NDArray[Any]:
         """``S.T @ Y`` for Y of shape (size, p)."""
-        Y = as_array(Y, "Y")
+        Y = as_array(Y.toarray() if hasattr(Y, "nnz") else Y, "Y")
+        if not np.isfinite(Y).all():
+            raise ValueError("Y must be finite, but has entries that are NaN or infinite")
         if Y.ndim == 1:
             return np.asarray(self._adjoint(Y[:, None])[:, 0])
         if Y.ndim != 2 or Y.shape[0] != self.shape[0]:
@@ -190,6 +196,15 @@ class SketchOperator:
     def accumulator(self, n: int, dtype: DTypeLike | None = None) -> Accumulator:
         """Return an empty sketch of a matrix with `n` columns, to be fed blocks of rows."""
         return Accumulator(self, n, dtype)
+
+
+def _finite(out: NDArray[Any], source: Source) -> NDArray[Any]:
+    """Refuse a sketch of something that is not finite: NaN and infinity reach the sketch."""
+    if not np.isfinite(out).all():
+        if source.kind != "operator":
+            source.magnitude()  # raises ValueError, saying where
+        raise ValueError("the sketch of A overflows; scale A down")
+    return out
 
 
 def _remake(
@@ -244,9 +259,7 @@ class TransposedSketch:
         return self._S.toarray().T
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
-        if copy is False:
-            raise ValueError("a sketch operator is not stored: an array of it is always a copy")
-        return self.toarray().astype(self.dtype if dtype is None else dtype)
+        return np.asarray(self._S.__array__(dtype, copy).T)
 
     def __repr__(self) -> str:
         return f"{self._S!r}.T"

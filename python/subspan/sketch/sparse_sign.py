@@ -36,6 +36,7 @@ class SparseSign(SketchOperator):
     8
     """
 
+    _options = ("nnz",)
     _kind = 2
 
     def __init__(

@@ -40,6 +40,7 @@ class SRHT(SketchOperator):
     """
 
     _sketch_rows = SketchOperator._sketch_rows_by_tiles
+    _options = ("transform",)
     _kind = 3
 
     def __init__(
