@@ -60,6 +60,7 @@ class BlockPivoter {
         for (index round = 0; rank_ < options_.rank && out_.stop == StopReason::Rank; ++round) {
             const index proposed = std::min(options_.block, options_.rank - rank_);
             const auto candidates = propose(d, proposed, round);
+            latest_ = d;
             const auto accepted =
                 candidates.empty() ? std::vector<index>{} : extend(candidates, round);
             if (accepted.empty() &&
@@ -109,7 +110,7 @@ class BlockPivoter {
         const auto J = upload<index>(ex_, candidates);
         gather_columns(ex_, A_, J.data(), V);
         project_out(V);
-        project_out(V);  // twice: one projection loses orthogonality as residuals shrink
+        if (far_below(candidates)) project_out(V);  // one loses orthogonality as residuals shrink
 
         const auto kept = filter(V, round);
         const index added = static_cast<index>(kept.size());
@@ -129,6 +130,15 @@ class BlockPivoter {
         }
         append_rows(Qn, pivots);
         return pivots;
+    }
+
+    /// Whether the residual of a column is so small that one projection leaves a visible part of it
+    /// inside the span of Q: eps ||a_j|| beside sqrt(d_j). (What is kept is projected once more.)
+    bool far_below(const std::vector<index>& columns) const {
+        return std::any_of(columns.begin(), columns.end(), [&](index j) {
+            const auto at = static_cast<std::size_t>(j);
+            return latest_[at] <= 1e4 * eps<T> * norms2_[at];
+        });
     }
 
     void project_out(MatrixView<T> V) {
@@ -350,6 +360,7 @@ class BlockPivoter {
     std::vector<bool> estimated_;    // d comes from the sketch
     std::vector<double> norms2_;     // squared column norms of A
     std::vector<double> reference_;  // d at its last exact computation
+    std::vector<double> latest_;     // d before the round
     Buffer<double, E> d_;
     SketchedResidual<T, E> sketched_;
     Buffer<T, E> q_, rt_;  // Q (m-by-capacity), R^T (n-by-capacity)

@@ -82,7 +82,9 @@ def revealed_rounding(W: NDArray[Any], value: float, reference: float) -> float:
     down to 1e4 eps ``|A|^2``, carries a few eps ``|A|^2``.
     """
     eps = float(np.finfo(W.dtype).eps)
-    rounding = 2 * eps * float(np.sqrt(len(W)) * np.linalg.norm(W)) * reference
+    # Not by a BLAS routine, whose threads would stay awake and take cores from the next call.
+    size = float(np.sqrt(np.einsum("ij,ij->", W, np.conj(W)).real))
+    rounding = 2 * eps * float(np.sqrt(len(W))) * size * reference
     if value**2 > 1e4 * eps * reference**2:
         rounding += 4 * eps * reference**2 / (2 * value)
     return rounding
