@@ -12,6 +12,33 @@
 namespace subspan {
 namespace {
 
+/// out = keep out + scale times rows [p0, ...) of A, transposed, times a real slab, for columns of complex
+/// entries: real and imaginary parts become columns of their own, a few at a time, as they are rows of
+/// their own in `out`.
+template <class T, class R = real_t<T>>
+void add_product_of_parts(Host& ex, const DenseSource<T>& A, index p0, R scale, MatrixView<R> slab,
+                          R keep, MatrixView<R> out) {
+    constexpr index width = 256;
+    const index rows = slab.rows;
+    Buffer<R, Host> memory(ex, rows * 2 * std::min(width, A.cols));
+    for (index j0 = 0; j0 < A.cols; j0 += width) {
+        const index count = std::min(width, A.cols - j0);
+        const auto parts = memory.matrix(rows, 2 * count);
+        parallel_for(
+            ex, count,
+            [&](index j) {
+                const T* from = A.data + (j0 + j) * A.ld + p0;
+                for (index r = 0; r < rows; ++r) {
+                    parts(r, 2 * j) = std::real(from[r]);
+                    parts(r, 2 * j + 1) = std::imag(from[r]);
+                }
+            },
+            rows);
+        gemm<R>(ex, Op::Trans, Op::None, scale, parts, slab, keep,
+                out.row_range(2 * j0, 2 * count));
+    }
+}
+
 /// Y (+)= (S A)^T for rows [p0, p0 + rows) of A; `memory` holds that slab of S^T. Overwrites Y at p0 = 0.
 template <class T>
 void slab_product(Host& ex, const DenseSource<T>& A, index p0, index rows, const SketchOperator& S,
@@ -19,24 +46,13 @@ void slab_product(Host& ex, const DenseSource<T>& A, index p0, index rows, const
     using R = real_t<T>;
     const auto scale = static_cast<R>(S.isometry_scale());
     const R keep = p0 == 0 ? R(0) : R(1);
-    if constexpr (is_complex<T>) {
-        if (!A.by_rows) {  // the real trick below needs the two parts of an entry in one column
-            Buffer<T, Host> mixed(ex, rows * S.size);
-            const MatrixView<R> real(memory, rows, S.size);
-            fill_transposed<R>(ex, S, 0, p0, real);
-            parallel_for(ex, rows * S.size,
-                         [=, to = mixed.data()](index e) { to[e] = T(real.data[e]); });
-            gemm<T>(ex, Op::Trans, Op::None, scale, A.stored().row_range(p0, rows),
-                    mixed.matrix(rows, S.size), keep, Y);
-            return;
-        }
-    }
     constexpr index comp = is_complex<T> ? 2 : 1;  // complex rows are real rows of twice the length
     const MatrixView<R> slab(memory, rows, S.size);
     fill_transposed<R>(ex, S, 0, p0, slab);
     const MatrixView<R> out(reinterpret_cast<R*>(Y.data), Y.rows * comp, Y.cols, Y.ld * comp);
     const auto stored = A.stored();
     const auto* data = reinterpret_cast<const R*>(stored.data);
+    if (is_complex<T> && !A.by_rows) return add_product_of_parts(ex, A, p0, scale, slab, keep, out);
     if (A.by_rows)
         gemm<R>(ex, Op::None, Op::None, scale,
                 In<R>(data + p0 * A.ld * comp, A.cols * comp, rows, A.ld * comp), slab, keep, out);

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import _native
 from ..source import Source
-from .sketch_operator import SketchOperator, _finite
+from .sketch_operator import SketchOperator
 
 
 class RowSampling(SketchOperator):
@@ -87,7 +87,10 @@ class RowSampling(SketchOperator):
             return np.conj(np.asarray(source.matrix.rmatmat(columns))).T
         if source.kind == "sparse":
             return source.matrix.tocsr()[self.rows].multiply(scale).toarray()
-        return _finite(source.matrix[self.rows] * scale, source)
+        return self._checked(source.matrix[self.rows] * scale, source)
+
+    def _first_group(self) -> int:
+        return self.shape[0]
 
     def _apply_adjoint(self, Y: NDArray[Any], out: NDArray[Any]) -> None:
         np.add.at(out, self.rows, self.scale.astype(out.real.dtype)[:, None] * Y)

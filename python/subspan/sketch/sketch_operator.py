@@ -118,7 +118,7 @@ class SketchOperator:
         out = np.zeros((self.shape[0], source.shape[1]), source.dtype)
         if out.size and source.shape[0]:
             self._apply(source, out)
-        return _finite(out, source)
+        return self._checked(out, source)
 
     def _sketch_rows(self, source: Source, start: int) -> NDArray[Any]:
         """``S[:, start : start + m] @ A`` for a block of m rows of a larger matrix."""
@@ -126,7 +126,7 @@ class SketchOperator:
         out = np.zeros((self.shape[0], n), source.dtype)
         part = self._native.columns(start, count)
         _native.module().sketch(part, source.native, out)
-        return _finite(out, source)
+        return self._checked(out, source)
 
     def _sketch_rows_by_tiles(self, source: Source, start: int) -> NDArray[Any]:
         """Do the same with tiles of S, for operators whose columns are no operator by themselves."""
@@ -137,7 +137,19 @@ class SketchOperator:
             block = matrix[p : p + width]
             S = self.tile(slice(None), slice(start + p, start + p + block.shape[0]))
             out += np.asarray((block.T @ S.astype(out.real.dtype).T).T)
-        return _finite(out, source)
+        return self._checked(out, source)
+
+    def _checked(self, out: NDArray[Any], source: Source) -> NDArray[Any]:
+        """Refuse the sketch of something that is not finite, which reaches the first rows of it."""
+        if not np.isfinite(out[: self._first_group()]).all():
+            if source.kind != "operator":
+                source.magnitude()  # raises ValueError, saying where
+            raise ValueError("the sketch of A overflows; scale A down")
+        return out
+
+    def _first_group(self) -> int:
+        """Rows of S of which every column has a nonzero in one: here all rows are dense."""
+        return 1
 
     def _apply(self, source: Source, out: NDArray[Any]) -> None:
         _native.module().sketch(self._native, source.native, out)
@@ -196,15 +208,6 @@ class SketchOperator:
     def accumulator(self, n: int, dtype: DTypeLike | None = None) -> Accumulator:
         """Return an empty sketch of a matrix with `n` columns, to be fed blocks of rows."""
         return Accumulator(self, n, dtype)
-
-
-def _finite(out: NDArray[Any], source: Source) -> NDArray[Any]:
-    """Refuse a sketch of something that is not finite: NaN and infinity reach the sketch."""
-    if not np.isfinite(out).all():
-        if source.kind != "operator":
-            source.magnitude()  # raises ValueError, saying where
-        raise ValueError("the sketch of A overflows; scale A down")
-    return out
 
 
 def _remake(

@@ -52,6 +52,9 @@ class SparseSign(SketchOperator):
             nnz = min(8, max(1, as_rank(size, LARGEST_SIZE, "size")))
         super().__init__(size, dim, rng=rng, dtype=dtype, nnz=nnz)
 
+    def _first_group(self) -> int:
+        return self.shape[0] // int(self._specific["nnz"])
+
 
 class CountSketch(SketchOperator):
     """One sign per column: :class:`SparseSign` with ``nnz=1``. Fails on coherent data.
@@ -69,3 +72,6 @@ class CountSketch(SketchOperator):
     """
 
     _kind = 2
+
+    def _first_group(self) -> int:
+        return self.shape[0]
