@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -50,9 +49,8 @@ class ThreadPool {
         }
         wake_.notify_all();
         take_tasks(body, call, tasks);
-        await([this] { return running_.load() == 0; });
         std::unique_lock lock(mutex_);
-        done_.wait(lock, [this] { return running_.load() == 0; });
+        done_.wait(lock, [this] { return running_ == 0; });
     }
 
   private:
@@ -60,26 +58,10 @@ class ThreadPool {
         for (index t = next_.fetch_add(1); t < tasks; t = next_.fetch_add(1)) call(body, t);
     }
 
-    /// Looks again and again for a while that is short beside falling asleep and being woken, as one
-    /// loop of an algorithm follows the other.
-    template <class Ready>
-    static void await(const Ready& ready) {
-        constexpr auto patience = std::chrono::microseconds(50);
-        const auto end = std::chrono::steady_clock::now() + patience;
-        while (!ready() && std::chrono::steady_clock::now() < end) {
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
-        }
-    }
-
     void work(index id) {
         std::uint64_t seen = 0;
         std::unique_lock lock(mutex_);
         for (;;) {
-            lock.unlock();
-            await([&] { return generation_.load() != seen || closing_.load(); });
-            lock.lock();
             wake_.wait(lock, [&] { return closing_ || (generation_ != seen && id < helpers_); });
             if (closing_) return;
             seen = generation_;
@@ -99,10 +81,9 @@ class ThreadPool {
     std::atomic<index> next_{0};
     const void* body_ = nullptr;
     void (*call_)(const void*, index) = nullptr;
-    index tasks_ = 0, helpers_ = 0;
-    std::atomic<index> running_{0};
-    std::atomic<std::uint64_t> generation_{0};
-    std::atomic<bool> closing_{false};
+    index tasks_ = 0, helpers_ = 0, running_ = 0;
+    std::uint64_t generation_ = 0;
+    bool closing_ = false;
 };
 
 /// The pool of this process. A forked child starts a new one (its parent's threads do not exist
