@@ -60,9 +60,8 @@ class BlockPivoter {
         for (index round = 0; rank_ < options_.rank && out_.stop == StopReason::Rank; ++round) {
             const index proposed = std::min(options_.block, options_.rank - rank_);
             const auto candidates = propose(d, proposed, round);
-            latest_ = d;
             const auto accepted =
-                candidates.empty() ? std::vector<index>{} : extend(candidates, round);
+                candidates.empty() ? std::vector<index>{} : extend(candidates, d, round);
             if (accepted.empty() &&
                 (candidates.empty() || variant_.proposal != Proposal::Rejection)) {
                 out_.stop = StopReason::Exhausted;
@@ -103,14 +102,16 @@ class BlockPivoter {
     }
 
     /// Projects the candidates, filters them, and appends the kept ones to Q and R.
-    std::vector<index> extend(const std::vector<index>& candidates, index round) {
+    std::vector<index> extend(const std::vector<index>& candidates, const std::vector<double>& d,
+                              index round) {
         const index c = static_cast<index>(candidates.size()), m = A_.rows;
         Buffer<T, E> block(ex_, m * c);
         const auto V = block.matrix(m, c);
         const auto J = upload<index>(ex_, candidates);
         gather_columns(ex_, A_, J.data(), V);
         project_out(V);
-        if (far_below(candidates)) project_out(V);  // one loses orthogonality as residuals shrink
+        if (far_below(candidates, d))
+            project_out(V);  // one loses orthogonality as residuals shrink
 
         const auto kept = filter(V, round);
         const index added = static_cast<index>(kept.size());
@@ -134,10 +135,10 @@ class BlockPivoter {
 
     /// Whether the residual of a column is so small that one projection leaves a visible part of it
     /// inside the span of Q: eps ||a_j|| beside sqrt(d_j). (What is kept is projected once more.)
-    bool far_below(const std::vector<index>& columns) const {
+    bool far_below(const std::vector<index>& columns, const std::vector<double>& d) const {
         return std::any_of(columns.begin(), columns.end(), [&](index j) {
             const auto at = static_cast<std::size_t>(j);
-            return latest_[at] <= 1e4 * eps<T> * norms2_[at];
+            return d[at] <= 1e4 * eps<T> * norms2_[at];
         });
     }
 
@@ -360,7 +361,6 @@ class BlockPivoter {
     std::vector<bool> estimated_;    // d comes from the sketch
     std::vector<double> norms2_;     // squared column norms of A
     std::vector<double> reference_;  // d at its last exact computation
-    std::vector<double> latest_;     // d before the round
     Buffer<double, E> d_;
     SketchedResidual<T, E> sketched_;
     Buffer<T, E> q_, rt_;  // Q (m-by-capacity), R^T (n-by-capacity)

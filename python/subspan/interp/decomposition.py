@@ -32,7 +32,8 @@ class InterpolativeDecomposition(Result):
     error : ErrorEstimate
         Certificate of ``||A - approximation||``.
     converged : bool
-        Whether the requested tolerance is met; True when only a rank was asked for.
+        Whether the requested tolerance is met; True when only a rank was asked for. An estimate
+        counts with its upper bound, unless the selection stopped at the tolerance by itself.
     stop_reason : {"rank", "tolerance", "exhausted"}
         "exhausted": A has lower numerical rank than asked for.
     history : tuple of dict
