@@ -163,11 +163,11 @@ def residual_of(basis: Any, dtype: np.dtype[Any], norm: str) -> ErrorEstimate:
     """Return ``||A - Q Q^H A||``: exact where ``||A||^2 - ||Q^H A||^2`` has digits, else from the probe."""
     reference2 = basis.norm2 if basis.norm2 >= 0 else basis.probe_norm2
     reference = float(np.sqrt(max(reference2, 0.0)))
-    if norm == "fro" and basis.residual2 >= 0:
+    if basis.residual2 == 0 or (norm == "fro" and basis.residual2 > 0):
         value = float(np.sqrt(basis.residual2))
         eps = float(np.finfo(dtype).eps)
         rounding = 4 * eps * reference**2 / (2 * value) if value > 0 else 0.0
-        return _error.exact(value, reference, rounding=rounding)
+        return _error.exact(value, reference, norm, rounding)
     gram = np.empty((PROBES, PROBES), dtype)
     basis.residual_gram(gram)
     return _error.from_probe_gram(gram, norm, reference)

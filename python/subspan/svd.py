@@ -223,6 +223,10 @@ def _decompose(
         found = find_range(source, goal, settings, seed, progress, project=True)
     if found is None:
         return _no_triplet(source, goal, settings, seed, progress)
+    if settings.method == "block_krylov" and found.basis.size < goal.rank:
+        settings.method = "subspace"
+        settings.reasons["method"] = "the Krylov space ends before the rank"
+        return _decompose(source, goal, settings, seed, progress)
     with progress.stage("small svd"):
         values = found.basis.singular_values()
     residual = residual_of(found.basis, source.dtype, goal.norm)
