@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from .. import error as _error
-from .._array import as_rank, as_tolerance
+from .._array import as_rank, as_tolerance, to_caller
 from .._progress import Progress
 from .._rng import seed_word
 from ..exceptions import ToleranceNotMet
@@ -38,6 +38,8 @@ def interpolative(
     Parameters
     ----------
     A : array, sparse matrix or LinearOperator, shape (m, n)
+        Also a CPU tensor of PyTorch (dense or sparse; gradients are not followed) or an array of JAX
+        or of another library that follows the array API standard: results are theirs.
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
         precision are promoted (a copy). Any order, read-only, strided with a leading dimension or
         memory-mapped: no copy; other strides: one copy. An A whose squares would overflow or
@@ -157,4 +159,4 @@ def interpolative(
             ToleranceNotMet,
             stacklevel=2,
         )
-    return found
+    return to_caller(found, source.library)
