@@ -99,7 +99,7 @@ def _permuted(found: InterpolativeDecomposition, k: int) -> tuple[NDArray[np.int
 
     Where A has lower rank than k, further columns are taken as they come, with coefficients zero.
     """
-    J, W = found
+    J, W = (np.asarray(part) for part in found)
     others = np.setdiff1d(np.arange(found.shape[1]), J)
     idx = np.concatenate([J, others]).astype(np.int64)
     proj = np.zeros((k, len(idx) - k), W.dtype)
