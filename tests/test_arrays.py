@@ -110,6 +110,30 @@ def test_results_of_other_libraries_are_saved_and_pickled(library, ending, rng, 
     assert is_array_of(name, copied.coefficients)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rank", [0, 5])
+def test_svd_and_range_finder_answer_in_the_callers_library(library, dtype, rank, rng):
+    """Bit for bit numpy's answer, and operators as above; rank 0 and short-cuts included."""
+    name, convert = library
+    A = low_rank(rng, 40, 60, 5, dtype)
+    given = convert(A)
+    for method in ("subspace", "full"):
+        ours = subspan.svd(A, rank, method=method, rng=0)
+        theirs = subspan.svd(given, rank, method=method, rng=0)
+        for mine, other in zip(ours, theirs, strict=True):
+            assert is_array_of(name, other)
+            np.testing.assert_array_equal(np.asarray(other), mine)
+        x = gaussian(rng, 40, 2, dtype)
+        product = convert(x.T) @ theirs
+        assert is_array_of(name, product)
+        np.testing.assert_allclose(np.asarray(product), x.T @ ours.toarray(), rtol=1e-3, atol=1e-3)
+        np.testing.assert_array_equal(np.asarray(theirs.T.T.toarray()), ours.toarray())
+        assert theirs.error_exact(given) == ours.error_exact(A)
+    (Q,) = subspan.range_finder(given, rank, rng=0)
+    assert is_array_of(name, Q)
+    np.testing.assert_array_equal(np.asarray(Q), subspan.range_finder(A, rank, rng=0).Q)
+
+
 def test_pivots_scores_and_sketches_answer_in_the_callers_library(library, rng):
     """The low-level calls follow the same rule."""
     name, convert = library
