@@ -1,5 +1,6 @@
 """subspan: randomized column, row and low-rank decompositions with error certificates."""
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 
 __version__ = _version("subspan")
@@ -32,3 +33,10 @@ __all__ = [
     "sketch",
     "svd",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the faces of other libraries, and with them those libraries, when first asked for."""
+    if name in ("compat", "estimators"):
+        return _import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _native
 from . import error as _error
-from ._array import as_rank
+from ._array import as_rank, to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
@@ -331,7 +331,7 @@ def range_finder(
     if settings.size > 0:
         found = find_range(source, goal, settings, seed, work, project=False)
     if found is None:
-        return _no_direction(source, goal, settings, seed, work)
+        return to_caller(_no_direction(source, goal, settings, seed, work), source.library)
     Q = np.empty((source.shape[0], found.basis.size), source.dtype, order="F")
     found.basis.basis(Q)
     certificate = residual_of(found.basis, source.dtype, norm)
@@ -348,7 +348,7 @@ def range_finder(
     )
     if not result.converged:
         goal.warn_unmet(result.rank, result.error)
-    return result
+    return to_caller(result, source.library)
 
 
 def _no_direction(

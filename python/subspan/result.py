@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ._array import to_host
+
 
 @dataclasses.dataclass(frozen=True)
 class ErrorEstimate:
@@ -105,7 +107,8 @@ class Result:
     def save(self, path: str | Path) -> None:
         """Write the result to an ``.npz`` file, or ``.safetensors`` if the name ends so.
 
-        Arrays are stored as they are, everything else as JSON; nothing is pickled.
+        Arrays are stored as they are, everything else as JSON; nothing is pickled. Reading gives
+        numpy arrays, whatever library A came from.
         """
         arrays: dict[str, np.ndarray[Any, Any]] = {}
         tree = {"class": type(self).__name__, "fields": _flatten(self.to_dict(), "", arrays)}
@@ -192,6 +195,7 @@ _PLAIN = {"ErrorEstimate": ErrorEstimate, "Plan": Plan}
 
 def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """Turn a field into JSON, moving arrays (dense or sparse) into `arrays`."""
+    value = to_host(value)
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}

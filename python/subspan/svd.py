@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
+from ._array import to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .factored import FactoredResult
@@ -72,7 +73,7 @@ class SVDResult(FactoredResult):
 
     @property
     def _factors(self) -> tuple[Any, ...]:
-        return (self.U, self.s[:, None] * self.Vh)
+        return (self.U, self.s, self.Vh)
 
     @property
     def rank(self) -> int:
@@ -189,7 +190,7 @@ def svd(
     result = _decompose(source, goal, settings, seed, work)
     if not result.converged:
         goal.warn_unmet(result.rank, result.error)
-    return result
+    return to_caller(result, source.library)
 
 
 def full_is_cheaper(source: Source, settings: RangeSettings, to_tolerance: bool) -> bool:
