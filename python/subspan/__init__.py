@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 __version__ = _version("subspan")
 
 from . import error, sketch
+from .chunks import chunks
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
@@ -18,6 +19,7 @@ __all__ = [
     "Plan",
     "ToleranceNotMet",
     "__version__",
+    "chunks",
     "error",
     "interpolative",
     "leverage_scores",

@@ -134,6 +134,13 @@ class InterpolativeDecomposition(Result):
             raise TypeError("A is an operator; use subspan.error.residual(A, r)")
         total, reference = 0.0, 0.0
         scale = _error.safe_scale(source.magnitude())
+        if source.kind == "blocks":
+            exponent = int(np.log2(scale))
+            W: Any = self._factors[-1]
+            C: Any = self._factors[0] if self.axis is not None else self._factors[0] @ self.skeleton
+            total = source.matrix.residual2(C, W, exponent)
+            reference = source.matrix.scaled(exponent).norm2
+            return _error.exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
         width = max(1, 2**24 // max(1, self.shape[0]))
         for j in range(0, self.shape[1], width):
             block = source.matrix[:, j : j + width]

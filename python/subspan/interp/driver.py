@@ -37,7 +37,7 @@ def interpolative(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks or array on disk, shape (m, n)
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
         precision are promoted (a copy). Any order, read-only, strided with a leading dimension or
         memory-mapped: no copy; other strides: one copy. An A whose squares would overflow or
