@@ -11,12 +11,14 @@ from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
 from .pivot import leverage_scores, pivots
 from .result import ErrorEstimate, Plan, load
+from .streaming import StreamingSketch
 
 __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
     "Plan",
+    "StreamingSketch",
     "ToleranceNotMet",
     "__version__",
     "chunks",

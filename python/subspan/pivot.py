@@ -138,7 +138,7 @@ def choose_sketch(source: Source, sketch: str | None, reasons: dict[str, str]) -
     """Resolve ``sketch="auto"``."""
     if sketch is None or (isinstance(sketch, str) and sketch in KINDS):
         if sketch == "srht" and source.kind != "dense":
-            raise ValueError(f"sketch='srht' needs a dense A in memory, got a {source.kind} one")
+            raise ValueError(f"sketch='srht' needs a dense A, got a {source.kind} one")
         return sketch
     if not isinstance(sketch, str) or sketch != "auto":
         raise ValueError(

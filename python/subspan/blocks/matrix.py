@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from . import tasks
 from .reader import Reader
-from .tasks import Task
+from .tasks import Parts, Task
 
 
 class BlockedMatrix(LinearOperator):  # type: ignore[misc]
@@ -35,7 +35,7 @@ class BlockedMatrix(LinearOperator):  # type: ignore[misc]
         m, n = reader.shape
         super().__init__(reader.dtype, (n, m) if transposed else (m, n))
         self.reader = reader
-        self._transposed = transposed
+        self.transposed = transposed
         self._exponent = exponent  # this stands for 2**exponent times what is read
 
     @property
@@ -47,58 +47,59 @@ class BlockedMatrix(LinearOperator):  # type: ignore[misc]
     def norm2(self) -> float:
         """Squared Frobenius norm."""
         if self._exponent:
-            return float(self._run(Task(tasks.norm2, "neither"))[0][0])
+            return float(self.run(Task(tasks.norm2, ("neither",)))[0][0])
         if self.reader.norm2 is None:
-            self.reader.norm2 = float(self._run(Task(tasks.norm2, "neither"))[0][0])
+            self.reader.norm2 = float(self.run(Task(tasks.norm2, ("neither",)))[0][0])
         return self.reader.norm2
 
     def largest(self) -> float:
         """Return max |a_ij|; raises ValueError, saying where, if an entry is NaN or infinite."""
         if self.reader.largest is None:
             self.reader.largest = float(
-                self.reader.run(Task(tasks.largest, "neither", add=np.maximum))[0][0]
+                self.reader.run(Task(tasks.largest, ("neither",), add=np.maximum))[0][0]
             )
         return float(np.ldexp(self.reader.largest, self._exponent))
 
     def scaled(self, exponent: int) -> BlockedMatrix:
         """Return ``2**exponent A``: blocks are multiplied as they are read."""
-        return BlockedMatrix(self.reader, self._transposed, self._exponent + exponent)
+        return BlockedMatrix(self.reader, self.transposed, self._exponent + exponent)
 
     def sketch(self, S: Any, G: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         """``(S A)^T``, ``(G A)^T`` for two compiled operators, and squared column norms: one pass."""
-        along = "rows" if self._transposed else "columns"
-        work = partial(tasks.sketch, S=S, G=G, flip=self._transposed)
-        SA, GA, norms2 = self._run(Task(work, along, norms2=2))
+        along = "rows" if self.transposed else "columns"
+        work = partial(tasks.sketch, S=S, G=G, flip=self.transposed)
+        SA, GA, norms2 = self.run(Task(work, 3 * (along,), norms2=2))
         return SA, GA, norms2
 
     def columns(self, J: NDArray[np.int64]) -> NDArray[Any]:
         """``A[:, J]``: one pass."""
-        along = "columns" if self._transposed else "rows"
-        work = partial(tasks.columns, J=np.asarray(J), flip=self._transposed)
-        return self._run(Task(work, along))[0]
+        along = "columns" if self.transposed else "rows"
+        work = partial(tasks.columns, J=np.asarray(J), flip=self.transposed)
+        return self.run(Task(work, (along,)))[0]
 
     def residual2(self, C: NDArray[Any], W: NDArray[Any], exponent: int = 0) -> float:
         """``||2^e (A - C W)||_F^2`` in double precision: one pass."""
-        by_rows, by_columns = (W.T, C) if self._transposed else (C, W.T)
+        by_rows, by_columns = (W.T, C) if self.transposed else (C, W.T)
         task = Task(
-            partial(tasks.residual2, exponent=exponent), "neither", (by_rows,), (by_columns,)
+            partial(tasks.residual2, exponent=exponent), ("neither",), (by_rows,), (by_columns,)
         )
-        return float(self._run(task)[0][0])
+        return float(self.run(task)[0][0])
 
-    def _run(self, task: Task) -> tuple[NDArray[Any], ...]:
+    def run(self, task: Task) -> Parts:
+        """Make one pass over the blocks, which are those of ``A.T`` if `transposed`."""
         return self.reader.run(task, self._exponent)
 
     def _matmat(self, X: Any) -> NDArray[Any]:
         X = np.asarray(X)
-        if not self._transposed:
-            return self._run(Task(tasks.product, "rows", by_columns=(X,)))[0]
-        return self._run(Task(tasks.adjoint_product, "columns", by_rows=(X.conj(),)))[0].conj()
+        if not self.transposed:
+            return self.run(Task(tasks.product, ("rows",), by_columns=(X,)))[0]
+        return self.run(Task(tasks.adjoint_product, ("columns",), by_rows=(X.conj(),)))[0].conj()
 
     def _rmatmat(self, X: Any) -> NDArray[Any]:
         X = np.asarray(X)
-        if not self._transposed:
-            return self._run(Task(tasks.adjoint_product, "columns", by_rows=(X,)))[0]
-        return self._run(Task(tasks.product, "rows", by_columns=(X.conj(),)))[0].conj()
+        if not self.transposed:
+            return self.run(Task(tasks.adjoint_product, ("columns",), by_rows=(X,)))[0]
+        return self.run(Task(tasks.product, ("rows",), by_columns=(X.conj(),)))[0].conj()
 
     def _matvec(self, x: Any) -> NDArray[Any]:
         return self._matmat(np.asarray(x).reshape(-1, 1))
@@ -107,7 +108,7 @@ class BlockedMatrix(LinearOperator):  # type: ignore[misc]
         return self._rmatmat(np.asarray(x).reshape(-1, 1))
 
     def _transpose(self) -> BlockedMatrix:
-        return BlockedMatrix(self.reader, not self._transposed, self._exponent)
+        return BlockedMatrix(self.reader, not self.transposed, self._exponent)
 
     def _adjoint(self) -> Any:
         return self._transpose() if self.dtype.kind == "f" else super()._adjoint()

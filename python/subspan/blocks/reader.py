@@ -72,7 +72,7 @@ def run_block(
         block = _scaled(block, exponent)
     parts = task.work(block, *at, by_rows, by_columns)
     if not all(np.isfinite(part).all() for part in parts):
-        _refuse_non_finite(block, at)  # else a product has overflown, which the caller treats
+        refuse_non_finite(block, at)  # else a product has overflown, which the caller treats
     if not want_norm2:
         return parts, 0.0
     return parts, norm2_of(block)
@@ -112,7 +112,8 @@ def _scaled(block: Any, exponent: int) -> Any:
     return block
 
 
-def _refuse_non_finite(block: Any, at: tuple[int, int]) -> None:
+def refuse_non_finite(block: Any, at: tuple[int, int]) -> None:
+    """Raise ValueError if the block, whose first entry is A[at], is not finite."""
     if hasattr(block, "tocoo"):
         entries = block.tocoo()
         (bad,) = np.nonzero(~np.isfinite(entries.data))
@@ -124,7 +125,7 @@ def _refuse_non_finite(block: Any, at: tuple[int, int]) -> None:
 
 
 class Total:
-    """Sum of the parts of all blocks, put side by side along the axis that the task names."""
+    """Sums of the parts of all blocks of rows, which have all columns, as the task wants them."""
 
     def __init__(self, task: Task, rows: int) -> None:
         self._task = task
@@ -134,35 +135,36 @@ class Total:
         self.norm2 = 0.0
 
     def add(self, share: tuple[Parts, float], rows: slice) -> None:
-        """Take the share of a block of rows, which has all columns."""
+        """Take the share of a block."""
         parts, norm2 = share
         self.norm2 += norm2
-        if self._task.along == "rows":
-            if not self._parts:
-                self._parts = [
-                    np.empty((self._rows, *part.shape[1:]), part.dtype) for part in parts
-                ]
-            for whole, part in zip(self._parts, parts, strict=True):
-                whole[rows] = part
-        elif not self._parts:
+        first = not self._parts
+        if first:
             self._dtypes = [part.dtype for part in parts]
-            self._parts = [widened(part) for part in parts]
-        else:
-            for whole, part in zip(self._parts, parts, strict=True):
+            self._parts = list(map(self._begin, parts, self._task.along))
+        for whole, part, along in zip(self._parts, parts, self._task.along, strict=True):
+            if along == "rows":
+                whole[rows] = part
+            elif not first:
                 self._task.add(whole, part, out=whole)
+
+    def _begin(self, part: NDArray[Any], along: str) -> NDArray[Any]:
+        if along == "rows":
+            return np.empty((self._rows, *part.shape[1:]), part.dtype)
+        return widened(part)
 
     @property
     def parts(self) -> Parts:
         """The sums, in the precision of the parts."""
-        if self._task.along == "rows":
-            return tuple(self._parts)
-        with np.errstate(over="ignore"):  # infinity is refused by who asked
-            return tuple(
-                whole.astype(dtype, copy=False)
-                for whole, dtype in zip(self._parts, self._dtypes, strict=True)
-            )
+        return tuple(map(narrowed, self._parts, self._dtypes))
 
 
 def widened(part: NDArray[Any]) -> NDArray[Any]:
     """A copy in double precision, in the same order of entries."""
     return part.astype(wide(part.dtype), order="K")
+
+
+def narrowed(part: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Back in the precision of A; infinity is refused by who asked."""
+    with np.errstate(over="ignore"):
+        return part.astype(dtype, copy=False)

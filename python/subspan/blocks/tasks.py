@@ -24,9 +24,9 @@ class Task:
         ``work(block, i, j, by_rows, by_columns)`` for the block whose first entry is A[i, j] returns
         a tuple of arrays, whose first axis runs along the columns, the rows or neither. Small, and
         picklable: it goes to the workers of a cluster.
-    along : {"columns", "rows", "neither"}
-        Parts of blocks that lie beside each other along this axis are put side by side; the others
-        are added up, in double precision.
+    along : tuple of {"columns", "rows", "neither"}
+        For every part the axis of A that its own first axis runs along: parts of blocks that lie
+        beside each other on it are put side by side, the others are added up, in double precision.
     by_rows, by_columns : tuple of arrays
         Data with one row per row (column) of A; work gets the rows that belong to its block.
     norms2 : int, optional
@@ -36,7 +36,7 @@ class Task:
     """
 
     work: Callable[..., Parts]
-    along: str
+    along: tuple[str, ...]
     by_rows: Parts = ()
     by_columns: Parts = ()
     norms2: int | None = None
