@@ -177,6 +177,24 @@ def test_error_functions():
     assert estimate.value / 3 < r.error_exact(A).value < estimate.upper
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("options", [{}, {"method": "block_krylov"}, {"rank": None, "rtol": 1e-2}])
+def test_svd_is_that_of_the_matrix_in_memory(dtype, options):
+    A = matrix(dtype)
+    B = subspan.chunks(cut(A, 100, 101, 180))
+    options = {"rank": 10, "method": "subspace", **options}
+    r, expected = (subspan.svd(X, rng=0, **options) for X in (B, A))
+    eps = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(r.s, expected.s, atol=100 * eps)
+    np.testing.assert_allclose(r.toarray(), expected.toarray(), atol=100 * eps)
+    assert r.plan.passes == B.passes
+    assert subspan.svd(B, 10, rng=0).plan.choices["method"] == "subspace"
+    seen = []
+    Q = subspan.range_finder(B, 10, rng=0, progress=lambda *report: seen.append(report[2])).Q
+    assert np.linalg.norm(A - Q @ (Q.conj().T @ A)) < np.linalg.norm(A) / 50
+    assert {"stage": "basis", "block": 2, "blocks": 4} in seen
+
+
 # What can be read
 
 

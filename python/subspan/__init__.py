@@ -10,14 +10,18 @@ from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
 from .pivot import leverage_scores, pivots
+from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
 from .streaming import StreamingSketch
+from .svd import SVDResult, svd
 
 __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
     "Plan",
+    "RangeResult",
+    "SVDResult",
     "StreamingSketch",
     "ToleranceNotMet",
     "__version__",
@@ -27,6 +31,8 @@ __all__ = [
     "leverage_scores",
     "load",
     "pivots",
+    "range_finder",
     "show_config",
     "sketch",
+    "svd",
 ]
