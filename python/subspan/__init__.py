@@ -6,12 +6,14 @@ from importlib.metadata import version as _version
 __version__ = _version("subspan")
 
 from . import error, sketch
+from .chunks import chunks
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
 from .pivot import leverage_scores, pivots
 from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
+from .streaming import StreamingSketch
 from .svd import SVDResult, svd
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "Plan",
     "RangeResult",
     "SVDResult",
+    "StreamingSketch",
     "ToleranceNotMet",
     "__version__",
+    "chunks",
     "error",
     "interpolative",
     "leverage_scores",

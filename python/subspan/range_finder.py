@@ -135,7 +135,7 @@ def _find(
         tolerance, relative = goal.tolerance(spectral_norm), 0.0
     n, size = source.shape[1], settings.size
     nnz = min(size, 1 if settings.sketch == "countsketch" else 8)
-    with progress.stage("basis"):
+    with progress.stage("basis"), source.heard_by(progress.block):
         if settings.method == "full":
             basis = native.factor_whole(source.native, poll)
         else:

@@ -73,7 +73,7 @@ class SVDResult(FactoredResult):
 
     @property
     def _factors(self) -> tuple[Any, ...]:
-        return (self.U, self.s, self.Vh)
+        return (self.U, self.s[:, None] * self.Vh)
 
     @property
     def rank(self) -> int:
@@ -201,7 +201,7 @@ def full_is_cheaper(source: Source, settings: RangeSettings, to_tolerance: bool)
     ``6 (m + n) l^2`` for bases and vectors, ``22 l^3``. To a tolerance the rank is not known; only small
     matrices are decomposed as a whole.
     """
-    if source.kind == "operator":
+    if source.kind in ("operator", "blocks"):
         return False
     m, n = max(source.shape), min(source.shape)
     if to_tolerance:
