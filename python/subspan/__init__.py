@@ -5,9 +5,11 @@ from importlib.metadata import version as _version
 __version__ = _version("subspan")
 
 from . import error, sketch
+from .cholesky import PivotedCholesky, pivoted_cholesky
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
+from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
 from .result import ErrorEstimate, Plan, load
 
@@ -15,13 +17,17 @@ __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
+    "KernelMatrix",
+    "PivotedCholesky",
     "Plan",
     "ToleranceNotMet",
     "__version__",
     "error",
     "interpolative",
+    "kernel",
     "leverage_scores",
     "load",
+    "pivoted_cholesky",
     "pivots",
     "show_config",
     "sketch",

@@ -81,3 +81,23 @@ def select(
     variant: float,
     progress: Callable[[], None] | None,
 ) -> Skeleton: ...
+
+class Cholesky:
+    rank: int
+    stop: int
+    entries: int
+    pivots: NDArray[np.int64]
+    history: list[tuple[int, float, bool, int, int]]
+    def factor(self, out: NDArray[Any]) -> None: ...
+
+def pivoted_cholesky(
+    source: Source,
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> Cholesky: ...
