@@ -8,6 +8,7 @@ void register_sketch(py::module_&);
 void register_source(py::module_&);
 void register_select_real(py::module_&);
 void register_select_complex(py::module_&);
+void register_range(py::module_&);
 void register_cholesky(py::module_&);
 }  // namespace subspan::bind
 
@@ -33,5 +34,6 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_source(m);
     bind::register_select_real(m);
     bind::register_select_complex(m);
+    bind::register_range(m);
     bind::register_cholesky(m);
 }

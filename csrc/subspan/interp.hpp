@@ -73,13 +73,6 @@ bool precondition_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, Matri
     return cholesky_factor(ex, C, R, 10.0);
 }
 
-/// Wt = A^T conj(X).
-template <class T, class E, class S>
-void apply_adjoint(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Wt) {
-    if constexpr (is_complex<T>) for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{X, X});
-    apply_transpose(ex, A, X, Wt);
-}
-
 /// Wt = (Q^H A)^T and R for the skeleton columns C = Q R, whose memory is used up. Two passes over A.
 template <class T, class E, class S>
 void project_onto_skeleton(E& ex, const S& A, const Skeleton<T, E>& skeleton, MatrixView<T> C,

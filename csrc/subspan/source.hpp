@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "subspan/exec.hpp"
+#include "subspan/kernels.hpp"
 #include "subspan/sketch_operator.hpp"
 #include "subspan/types.hpp"
 
@@ -102,6 +103,13 @@ void sketch(E& ex, const S& A, const SketchOperator& op, MatrixView<typename S::
     pass.sketch = op;
     pass.Y = Y;
     sketch_pass(ex, A, pass);
+}
+
+/// Y = A^T conj(X), X being conjugated in place.
+template <class T, class E, class S>
+void apply_adjoint(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Y) {
+    if constexpr (is_complex<T>) for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{X, X});
+    apply_transpose(ex, A, X, Y);
 }
 
 }  // namespace subspan

@@ -11,7 +11,9 @@ from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
 from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
+from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
+from .svd import SVDResult, svd
 
 __all__ = [
     "DeviceUnavailable",
@@ -20,6 +22,8 @@ __all__ = [
     "KernelMatrix",
     "PivotedCholesky",
     "Plan",
+    "RangeResult",
+    "SVDResult",
     "ToleranceNotMet",
     "__version__",
     "error",
@@ -29,6 +33,8 @@ __all__ = [
     "load",
     "pivoted_cholesky",
     "pivots",
+    "range_finder",
     "show_config",
     "sketch",
+    "svd",
 ]

@@ -44,6 +44,20 @@ class Skeleton:
     ) -> float: ...
     def probe_gram(self, W: NDArray[Any], out: NDArray[Any]) -> None: ...
 
+class Range:
+    size: int
+    passes: int
+    norm2: float
+    probe_norm2: float
+    residual2: float
+    leave_one_out: float
+    stop: int
+    history: list[tuple[int, float, bool, int, int]]
+    def basis(self, out: NDArray[Any]) -> None: ...
+    def singular_values(self) -> NDArray[Any]: ...
+    def vectors(self, U: NDArray[Any], Vh: NDArray[Any]) -> None: ...
+    def residual_gram(self, out: NDArray[Any]) -> None: ...
+
 def blas_from_library(path: str, source: str, load: bool) -> bool: ...
 def blas_from_capsules(capsules: dict[str, Any], path: str) -> None: ...
 def config() -> dict[str, Any]: ...
@@ -81,6 +95,25 @@ def select(
     variant: float,
     progress: Callable[[], None] | None,
 ) -> Skeleton: ...
+def find_range(
+    source: Source,
+    transposed: Source,
+    *,
+    size: int,
+    block: int,
+    power_iterations: int,
+    krylov: bool,
+    project: bool,
+    to_tolerance: bool,
+    tolerance: float,
+    relative: float,
+    probe_factor: float,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    want_norms: bool,
+    progress: Callable[[], None] | None,
+) -> Range: ...
+def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
 
 class Cholesky:
     rank: int

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import as_rank, as_tolerance
+from ._array import as_rank
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
-from .exceptions import ToleranceNotMet
-from .interp.request import Goal
+from .factored import FactoredResult
+from .goal import Goal, as_goal
 from .pivot import STOP_REASONS
 from .psd_source import PsdSource
-from .result import ErrorEstimate, Plan, Result
+from .result import ErrorEstimate, Plan
 
 PIVOTING = {"rbrp": 0, "accelerated": 1, "rp": 1, "greedy": 2, "uniform": 3}
 _ONE_AT_A_TIME = {"rp", "greedy"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PivotedCholesky(Result):
+class PivotedCholesky(FactoredResult):
     """``K ~ F @ F.conj().T``, F from the chosen columns of K.
 
     Unpacks into ``F, pivots`` and acts as the approximation: ``r @ x``, ``r.T``, ``r.toarray()``.
@@ -62,10 +61,10 @@ class PivotedCholesky(Result):
     seed: int
 
     _unpacks: ClassVar[tuple[str, ...]] = ("F", "pivots")
-    __array_ufunc__ = None  # numpy arrays leave x @ r to us
 
-    def __len__(self) -> int:
-        return 2
+    @property
+    def _factors(self) -> tuple[Any, ...]:
+        return (self.F, self.F.conj().T)
 
     @property
     def rank(self) -> int:
@@ -78,37 +77,9 @@ class PivotedCholesky(Result):
         return self.error.value
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of K."""
-        return (len(self.F), len(self.F))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of K."""
-        return self.F.dtype
-
-    @property
     def T(self) -> PivotedCholesky:
         """The factorization of ``K.T``, the conjugate of K."""
         return dataclasses.replace(self, F=self.F.conj())
-
-    def __matmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``K @ x`` in ``4 n k`` flops per column of x."""
-        return np.asarray(self.F @ (self.F.conj().T @ x))
-
-    def __rmatmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``x @ K``."""
-        return np.asarray((x @ self.F) @ self.F.conj().T)
-
-    def matvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``K @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
-        return self.__matmul__(x)
-
-    rmatvec = matvec
-
-    def toarray(self) -> NDArray[Any]:
-        """Return the approximation as a dense (n, n) array."""
-        return np.asarray(self.F @ self.F.conj().T)
 
     def interpolation(self) -> NDArray[Any]:
         """Return T with ``K ~ K[:, pivots] @ T``, shape (k, n), ``T[:, pivots]`` the identity.
@@ -237,20 +208,12 @@ def pivoted_cholesky(
     >>> bool(np.trace(K - F @ F.T) <= 0.01 * np.trace(K)), r.error.norm
     (True, 'nuclear')
     """
-    if rank is None and rtol is None and atol is None:
-        raise TypeError("pivoted_cholesky needs rank, rtol or atol: none was given")
     if pivoting not in PIVOTING:
         raise ValueError(f"pivoting={pivoting!r} is not known; expected one of {tuple(PIVOTING)}")
     problem = PsdSource.of(K)
     n = problem.n
-    goal = Goal(
-        rank=n if rank is None else as_rank(rank, n, "rank", (n, n)),
-        rtol=0.0 if rtol is None else as_tolerance(rtol, "rtol"),
-        atol=0.0 if atol is None else as_tolerance(atol, "atol"),
-        to_tolerance=rtol is not None or atol is not None,
-        norm="nuclear",
-    )
-    goal.check_precision(problem.dtype)
+    goal = as_goal("pivoted_cholesky", (n, n), problem.dtype, rank, rtol, atol, "fro")
+    goal = dataclasses.replace(goal, norm="nuclear")
     block = _block_size(pivoting, goal, block_size)
     seed = seed_word(rng)
     trace = float(problem.diagonal.sum())
@@ -292,12 +255,7 @@ def pivoted_cholesky(
         seed=seed,
     )
     if not result.converged:
-        warnings.warn(
-            f"tolerance rtol={goal.rtol:g}, atol={goal.atol:g} is not met at rank {result.rank}: "
-            f"relative trace error {certificate.relative:.3g}; raise rank or the tolerance",
-            ToleranceNotMet,
-            stacklevel=2,
-        )
+        goal.warn_unmet(result.rank, certificate)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ._rng import seed_word
 from .result import ErrorEstimate
-from .source import as_source, operator_product
+from .source import Source, as_source, operator_product
 
 FAILURE_PROBABILITY = 1e-3
 NORMS = ("fro", "spectral")
@@ -248,6 +249,22 @@ def residual(
     return ErrorEstimate(
         value, _ratio(value, reference), norm, "estimate", max(upper, value), FAILURE_PROBABILITY
     )
+
+
+def of_nothing(source: Source, norm: str, seed: int) -> ErrorEstimate:
+    """Error of the zero matrix as an approximation: the norm of A, estimated for operators."""
+    from scipy.sparse import csr_array
+
+    if 0 in source.shape:
+        return exact(0.0, 0.0, norm)
+    if source.kind != "operator":
+        source.magnitude()
+        if norm == "fro":
+            size = globals()["norm"](source.matrix, norm="fro")
+            return exact(size, size)
+    nothing = csr_array(source.shape, dtype=source.dtype)
+    found = residual(source.matrix, nothing, norm=norm, probes=16, rng=seed)
+    return dataclasses.replace(found, relative=1.0 if found.value > 0 else 0.0)
 
 
 def safe_scale(peak: float) -> float:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from .. import error as _error
 from .._progress import Progress
+from ..goal import Goal
 from ..pivot import STOP_REASONS, Selection, in_range, select
 from ..result import ErrorEstimate, Plan
 from ..source import Source
 from .certificate import certify, with_value
 from .decomposition import InterpolativeDecomposition
-from .request import Goal, Request
+from .request import Request
 from .settings import PROBES, plan_of, resolve
 
 
@@ -117,7 +117,7 @@ def _nothing_chosen(
     source: Source, request: Request, settings: Selection, progress: Progress
 ) -> InterpolativeDecomposition:
     """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
-    certificate = _norm_certificate(source, request)
+    certificate = _error.of_nothing(source, request.goal.norm, request.seed)
     indices = np.empty(0, np.int64)
     choices = {"pivoting": settings.pivoting, "input": source.kind, "dtype": source.dtype.name}
     return InterpolativeDecomposition(
@@ -132,18 +132,3 @@ def _nothing_chosen(
         plan=Plan(choices, {}, 0, dict(progress.seconds)),
         seed=request.seed,
     )
-
-
-def _norm_certificate(source: Source, request: Request) -> ErrorEstimate:
-    """The norm of A as an error, estimated where it cannot be computed."""
-    norm = request.goal.norm
-    if 0 in source.shape:
-        return _error.exact(0.0, 0.0, norm)
-    if source.kind != "operator":
-        source.magnitude()
-        if norm == "fro":
-            size = _error.norm(source.matrix, norm="fro")
-            return _error.exact(size, size)
-    nothing = csr_array(source.shape, dtype=source.dtype)
-    found = _error.residual(source.matrix, nothing, norm=norm, probes=PROBES, rng=request.seed)
-    return dataclasses.replace(found, relative=1.0 if found.value > 0 else 0.0)
