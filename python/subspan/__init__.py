@@ -7,9 +7,11 @@ __version__ = _version("subspan")
 
 from . import error, sketch
 from .chunks import chunks
+from .cholesky import PivotedCholesky, pivoted_cholesky
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
+from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
 from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
@@ -20,6 +22,8 @@ __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
+    "KernelMatrix",
+    "PivotedCholesky",
     "Plan",
     "RangeResult",
     "SVDResult",
@@ -29,8 +33,10 @@ __all__ = [
     "chunks",
     "error",
     "interpolative",
+    "kernel",
     "leverage_scores",
     "load",
+    "pivoted_cholesky",
     "pivots",
     "range_finder",
     "show_config",

@@ -24,7 +24,8 @@ class ErrorEstimate:
         ``||A - approximation||`` in the norm named by `norm`.
     relative : float
         `value` divided by the same norm of A (0 when both are 0).
-    norm : {"fro", "spectral"}
+    norm : {"fro", "spectral", "nuclear"}
+        "nuclear", the sum of the singular values, is the trace of a positive semidefinite error.
     kind : {"exact", "estimate", "bound"}
         "exact" up to rounding; "estimate" an unbiased or consistent statistic; "bound" never below.
     upper : float
