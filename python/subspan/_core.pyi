@@ -121,7 +121,9 @@ def find_range(
     want_norms: bool,
     progress: Callable[[], None] | None,
 ) -> Range: ...
-def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
+def factor_whole(
+    source: Source, transposed: Source, progress: Callable[[], None] | None
+) -> Range: ...
 
 class Cholesky:
     rank: int
@@ -142,3 +144,34 @@ def pivoted_cholesky(
     seed: int,
     progress: Callable[[], None] | None,
 ) -> Cholesky: ...
+def svd_batch(
+    A: NDArray[Any],
+    *,
+    size: int,
+    power_iterations: int,
+    full: bool,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    Ut: NDArray[Any],
+    s: NDArray[Any],
+    Vh: NDArray[Any],
+    facts: NDArray[np.float64],
+    progress: Callable[[], None] | None,
+) -> None: ...
+def interp_batch(
+    A: NDArray[Any],
+    method: str,
+    *,
+    rank: int,
+    sketch: SketchOperator,
+    pivot_rows: int,
+    probe: SketchOperator,
+    seed: int,
+    block: int,
+    variant: float,
+    mode: int,
+    indices: NDArray[np.int64],
+    W: NDArray[Any],
+    facts: NDArray[np.float64],
+    progress: Callable[[], None] | None,
+) -> None: ...

@@ -30,9 +30,10 @@ class FactoredResult(Result):
         return len(self._unpacks)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the matrix."""
-        return (int(self._factors[0].shape[0]), int(self._factors[-1].shape[1]))
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the matrix, or of the batch of matrices."""
+        first, last = self._factors[0].shape, self._factors[-1].shape
+        return (*map(int, first[:-1]), int(last[-1]))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -46,8 +47,8 @@ class FactoredResult(Result):
 
     def __rmatmul__(self, x: Any) -> Any:
         """Approximation of ``x @ A``."""
-        flipped = tuple(factor.T for factor in reversed(self._on_host()))
-        return self._given(_multiplied(flipped, _vectors(x).T).T)
+        flipped = tuple(transposed(factor) for factor in reversed(self._on_host()))
+        return self._given(transposed(_multiplied(flipped, transposed(_vectors(x)))))
 
     def matvec(self, x: Any) -> Any:
         """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
@@ -55,7 +56,7 @@ class FactoredResult(Result):
 
     def rmatvec(self, x: Any) -> Any:
         """Approximation of ``A.conj().T @ x``."""
-        flipped = tuple(factor.T for factor in reversed(self._on_host()))
+        flipped = tuple(transposed(factor) for factor in reversed(self._on_host()))
         return self._given(np.conj(_multiplied(flipped, np.conj(_vectors(x)))))
 
     def toarray(self) -> Any:
@@ -67,6 +68,8 @@ class FactoredResult(Result):
 
     def error_exact(self, A: Any) -> ErrorEstimate:
         """Measure the Frobenius error against A, in blocks of columns: one more pass."""
+        if len(self.shape) > 2:
+            raise ValueError("A is a batch; call error_exact of the decomposition of one matrix")
         source = as_source(A)
         if source.shape != self.shape:
             raise ValueError(f"A has shape {source.shape}; expected {self.shape}")
@@ -97,6 +100,17 @@ class FactoredResult(Result):
 
     def _given(self, array: Any) -> Any:
         return to_caller(array, library_of(self._factors[0]))
+
+
+def transposed(x: Any) -> Any:
+    """Return the transpose of a matrix, or of every matrix of a batch."""
+    return x.T if x.ndim <= 2 else x.swapaxes(-2, -1)
+
+
+def described(shape: tuple[int, ...]) -> str:
+    """Name a matrix by its shape in a repr."""
+    kind = "matrix" if len(shape) == 2 else "batch"
+    return f"a ({', '.join(map(str, shape))}) {kind}"
 
 
 def _vectors(x: Any) -> Any:

@@ -137,7 +137,7 @@ def _find(
     nnz = min(size, 1 if settings.sketch == "countsketch" else 8)
     with progress.stage("basis"), source.heard_by(progress.block):
         if settings.method == "full":
-            basis = native.factor_whole(source.native, poll)
+            basis = native.factor_whole(source.native, source.transposed.native, poll)
         else:
             basis = native.find_range(
                 source.native,

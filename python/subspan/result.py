@@ -20,7 +20,7 @@ class ErrorEstimate:
 
     Attributes
     ----------
-    value : float
+    value : float, or array with one number per matrix of a batch
         ``||A - approximation||`` in the norm named by `norm`.
     relative : float
         `value` divided by the same norm of A (0 when both are 0).
@@ -43,11 +43,12 @@ class ErrorEstimate:
 
     def __repr__(self) -> str:
         sign = {"exact": "=", "estimate": "~", "bound": "<="}[self.kind]
-        text = f"error {sign} {self.relative:.3g} of the {self.norm} norm"
+        relative, upper = (float(np.max(x, initial=0.0)) for x in (self.relative, self.upper))
+        text = f"error {sign} {relative:.3g} of the {self.norm} norm"
+        if np.ndim(self.value):
+            text += " at worst"
         if self.kind == "estimate":
-            text += (
-                f" (<= {self.upper:.3g} absolute, failure probability {self.failure_probability:g})"
-            )
+            text += f" (<= {upper:.3g} absolute, failure probability {self.failure_probability:g})"
         return f"<{text}>"
 
 
