@@ -72,6 +72,14 @@ struct UnitRowEntry {
     SUBSPAN_HD void operator()(index i, index j) const { W(order[i], j) = T(i == j ? 1 : 0); }
 };
 
+/// A(i, :) *= factors[i].
+template <class T>
+struct ScaleRowEntry {
+    MatrixView<T> A;
+    const real_t<T>* factors;
+    SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = factors[i] * A(i, j); }
+};
+
 /// Zero below the diagonal.
 template <class T>
 struct UpperTriangleEntry {

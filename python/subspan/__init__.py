@@ -7,7 +7,9 @@ __version__ = _version("subspan")
 from . import error, sketch
 from .cholesky import PivotedCholesky, pivoted_cholesky
 from .config import show_config
+from .eigen import EighResult, eigh
 from .exceptions import DeviceUnavailable, ToleranceNotMet
+from .generalized_nystrom import generalized_nystrom
 from .interp import InterpolativeDecomposition, interpolative
 from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
@@ -17,6 +19,7 @@ from .svd import SVDResult, svd
 
 __all__ = [
     "DeviceUnavailable",
+    "EighResult",
     "ErrorEstimate",
     "InterpolativeDecomposition",
     "KernelMatrix",
@@ -26,7 +29,9 @@ __all__ = [
     "SVDResult",
     "ToleranceNotMet",
     "__version__",
+    "eigh",
     "error",
+    "generalized_nystrom",
     "interpolative",
     "kernel",
     "leverage_scores",

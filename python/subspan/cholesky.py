@@ -13,6 +13,7 @@ from ._array import as_rank
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
+from .eigen import EighResult, pairs_of_factor
 from .factored import FactoredResult
 from .goal import Goal, as_goal
 from .pivot import STOP_REASONS
@@ -95,6 +96,19 @@ class PivotedCholesky(FactoredResult):
         T = solve_triangular(self.F[self.pivots], self.F.conj().T, trans="C", lower=True)
         T[:, self.pivots] = np.eye(k)
         return np.asarray(T)
+
+    def eigh(self) -> EighResult:
+        """Return the eigenvalues, largest first, and eigenvectors of ``F F^H``; ``O(n k^2)`` flops."""
+        w, V = pairs_of_factor(self.F)
+        return EighResult(
+            w=w,
+            V=V,
+            error=self.error,
+            converged=self.converged,
+            stop_reason=self.stop_reason,
+            plan=self.plan,
+            seed=self.seed,
+        )
 
     def error_exact(self, K: Any, *, norm: str = "nuclear") -> ErrorEstimate:
         """Measure the error against K.
