@@ -216,7 +216,7 @@ def test_dense_sparse_and_operator_agree(method, dtype, rng):
     for form in forms:
         r = subspan.eigh(form, 6, psd=psd, method=method, power_iterations=4, rng=0)
         np.testing.assert_allclose(r.w, plain.w, rtol=2e-3)
-    with pytest.raises(TypeError, match="'full' reads its entries"):
+    with pytest.raises(TypeError, match="method='full' needs all of A in memory"):
         subspan.eigh(aslinearoperator(A), 6, method="full")
 
 
@@ -413,3 +413,27 @@ def test_eigenpairs_of_a_pivoted_cholesky_factorization(dtype, rng):
     assert pairs.w.dtype == K.real.dtype
     empty = subspan.pivoted_cholesky(K, 0).eigh()
     assert empty.V.shape == (50, 0)
+
+
+@pytest.mark.parametrize("psd", [False, True])
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_other_libraries_get_their_own_arrays(library, psd, rng):
+    xp = pytest.importorskip("torch" if library == "torch" else "jax.numpy")
+    A = hermitian(rng, 0.7 ** np.arange(60), "float32")
+    given_A = xp.from_numpy(A) if library == "torch" else xp.asarray(A)
+    r = subspan.eigh(given_A, 10, psd=psd, rng=0)
+    w, V = r
+    assert type(w) is type(V) is type(given_A)
+    np.testing.assert_allclose(np.asarray(w), subspan.eigh(A, 10, psd=psd, rng=0).w, atol=1e-6)
+    assert type(r.toarray()) is type(given_A)
+
+
+@pytest.mark.parametrize("psd", [False, True])
+def test_a_matrix_read_in_blocks(psd, rng):
+    A = hermitian(rng, 0.7 ** np.arange(90))
+    blocks = subspan.chunks([A[:40], A[40:70], A[70:]])
+    r = subspan.eigh(blocks, 8, psd=psd, rng=0)
+    assert r.plan.passes == blocks.passes == (3 if psd else 6)
+    np.testing.assert_allclose(r.w, 0.7 ** np.arange(8), rtol=1e-3)
+    with pytest.raises(TypeError, match="all of A in memory"):
+        subspan.eigh(blocks, 8, method="full")

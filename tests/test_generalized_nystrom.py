@@ -176,3 +176,16 @@ def test_a_seed_repeats_and_progress_is_told(rng):
     assert subspan.error.residual(A, first, rng=1).value == pytest.approx(
         true_error(A, first), rel=1
     )
+
+
+def test_other_libraries_and_blocks(rng):
+    torch = pytest.importorskip("torch")
+    A = matrix(rng, 80, 50, 0.6 ** np.arange(50))
+    plain = subspan.generalized_nystrom(A, 6, rng=0)
+    r = subspan.generalized_nystrom(torch.from_numpy(A), 6, rng=0)
+    assert isinstance(r.U, torch.Tensor)
+    np.testing.assert_allclose(r.toarray().numpy(), plain.toarray(), atol=1e-12)
+    blocks = subspan.chunks([A[:30], A[30:]])
+    r = subspan.generalized_nystrom(blocks, 6, rng=0)
+    assert r.plan.passes == blocks.passes == 2
+    np.testing.assert_allclose(r.toarray(), plain.toarray(), atol=1e-12)

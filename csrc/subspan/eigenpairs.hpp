@@ -124,7 +124,7 @@ Eigenpairs<T, E> ritz_pairs(E& ex, const BothWays<T>& A, const RangeOptions& opt
     const auto Q = out.range.Q();
     gemm<T>(ex, Op::Trans, Op::None, T(1), out.range.Bt(), Q, T(0), H);  // (Q^H A) Q
     hermitian_part(ex, H, G);
-    leading_pairs(ex, G, &Q, k, semidefinite, out);
+    leading_pairs(ex, G, &Q, std::min(k, l), semidefinite, out);
     const double norm2 = out.range.norm2;
     double left = norm2;
     for (const double w : out.values) left -= w * w;

@@ -31,13 +31,14 @@ void nystrom_products(E& ex, const BothWays<T>& A, const RangeOptions& options, 
     test_products(ex, A, S, options, Y, range);
     if (options.power_iterations == 0)
         return fill_transposed<T>(ex, S, 0, 0, X, S.isometry_scale());
+    Buffer<T, E> factor(ex, X.cols * X.cols);
     for (int step = 0; step < options.power_iterations; ++step) {
         ex.poll();
         copy<E, T>(ex, Y, X);
         if (step + 1 < options.power_iterations)
             condition<E, T>(ex, X);
         else
-            orthonormalize_against<T>(ex, X.columns(0, 0), X);
+            orthonormalize<E, T>(ex, X, factor.matrix(X.cols, X.cols));
         multiply(ex, A, X, Y);
         ++range.passes;
     }

@@ -1,11 +1,13 @@
 """subspan: randomized column, row and low-rank decompositions with error certificates."""
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 
 __version__ = _version("subspan")
 
 from . import error, sketch
 from .cholesky import PivotedCholesky, pivoted_cholesky
+from .chunks import chunks
 from .config import show_config
 from .eigen import EighResult, eigh
 from .exceptions import DeviceUnavailable, ToleranceNotMet
@@ -15,6 +17,7 @@ from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
 from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
+from .streaming import StreamingSketch
 from .svd import SVDResult, svd
 
 __all__ = [
@@ -27,8 +30,10 @@ __all__ = [
     "Plan",
     "RangeResult",
     "SVDResult",
+    "StreamingSketch",
     "ToleranceNotMet",
     "__version__",
+    "chunks",
     "eigh",
     "error",
     "generalized_nystrom",
@@ -43,3 +48,10 @@ __all__ = [
     "sketch",
     "svd",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the faces of other libraries, and with them those libraries, when first asked for."""
+    if name in ("compat", "estimators"):
+        return _import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import _native
 from . import error as _error
+from ._array import to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .factored import FactoredResult
@@ -159,8 +160,9 @@ def eigh(
         raise ValueError(f"method={method!r} is not known; expected one of {METHODS}")
     if method == "nystrom" and not psd:
         raise ValueError("method='nystrom' needs a positive semidefinite A: psd=True")
-    if method == "full" and source.kind == "operator":
-        raise TypeError("A is an operator, and method='full' reads its entries")
+    if method == "full" and source.kind in ("operator", "blocks"):
+        raise TypeError(f"method='full' needs all of A in memory, and A is given by {source.kind}")
+    library = source.library
     if source.kind == "operator":
         source = _self_adjoint(source)
     reasons: dict[str, str] = {}
@@ -169,15 +171,19 @@ def eigh(
     found, exponent = None, 0
     if settings.size > 0 and goal.rank > 0:
         found, exponent = _find(source, goal, settings, psd, seed, work)
+        if found is not None and _ended_early(found, goal, settings):
+            settings.method = "subspace"
+            reasons["method"] = "the Krylov space ends before the rank"
+            found, exponent = _find(source, goal, settings, psd, seed, work)
     if found is None:
-        return _no_pair(source, goal, settings, seed, work)
+        return to_caller(_no_pair(source, goal, settings, seed, work), library)
     with work.stage("vectors"):
         V = np.empty((source.shape[0], len(found.values)), source.dtype, order="F")
         found.vectors(V)
     real = np.zeros(0, source.dtype).real.dtype
     certificate = _certificate(found, settings, source.dtype)
     value, upper = (float(np.ldexp(x, exponent)) for x in (certificate.value, certificate.upper))
-    return EighResult(
+    result = EighResult(
         w=np.ldexp(found.values, exponent).astype(real),
         V=V,
         error=dataclasses.replace(certificate, value=value, upper=upper),
@@ -186,6 +192,11 @@ def eigh(
         plan=_plan(source, settings, found, exponent, work),
         seed=seed,
     )
+    return to_caller(result, library)
+
+
+def _ended_early(found: Any, goal: Goal, settings: RangeSettings) -> bool:
+    return settings.method == "block_krylov" and len(found.values) < goal.rank
 
 
 def _self_adjoint(source: Source) -> Source:
@@ -221,7 +232,7 @@ def _settings(
 
 def _full_is_cheaper(source: Source, settings: RangeSettings) -> bool:
     """Compare flops: ``9 n^3`` of the dense solver, ``2 n^2 l`` per pass and ``12 n l^2``, ``9 l^3``."""
-    if source.kind == "operator":
+    if source.kind in ("operator", "blocks"):
         return False
     n, l = source.shape[0], settings.size  # noqa: E741
     if source.kind == "sparse":
@@ -253,7 +264,7 @@ def _run(
 ) -> Any:
     native, n, size = _native.module(), source.shape[0], settings.size
     nnz = min(size, 1 if settings.sketch == "countsketch" else 8)
-    with progress.stage("eigenpairs"):
+    with progress.stage("eigenpairs"), source.heard_by(progress.block):
         return native.find_eigenpairs(
             source.native,
             source.transposed.native,

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _native
 from . import error as _error
-from ._array import as_rank
+from ._array import as_rank, to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
@@ -176,7 +176,7 @@ def _run(source: Source, sizes: _Sizes, seed: int, progress: Progress) -> Any:
         nnz = min(size, 1 if sizes.sketch == "countsketch" else 8)
         return native.SketchOperator(code, size, dim, nnz, seed, operand)
 
-    with progress.stage("sketches and core"):
+    with progress.stage("sketches and core"), source.heard_by(progress.block):
         return native.generalized_nystrom(
             source.native,
             source.transposed.native,
@@ -201,7 +201,7 @@ def _result(
         "device": "cpu",
         "blas": blas_name(),
     }
-    return SVDResult(
+    result = SVDResult(
         converged=True,
         leave_one_out=float("nan"),
         history=(),
@@ -209,3 +209,4 @@ def _result(
         seed=seed,
         **found,
     )
+    return to_caller(result, source.library)
