@@ -96,6 +96,14 @@ struct ZeroEntry {
     SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = T(0); }
 };
 
+/// A(i, :) *= factors[i].
+template <class T>
+struct ScaleRowEntry {
+    MatrixView<T> A;
+    const real_t<T>* factors;
+    SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = factors[i] * A(i, j); }
+};
+
 /// Zero below the diagonal.
 template <class T>
 struct UpperTriangleEntry {
