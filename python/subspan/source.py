@@ -150,6 +150,10 @@ def _as_blocks(A: Any) -> Any:
         from .chunks import chunks
 
         return chunks(A)
+    if module.startswith("dask.array"):
+        from .dask import from_dask
+
+        return from_dask(A)
     return None
 
 
