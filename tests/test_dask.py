@@ -1,7 +1,6 @@
 """Dask arrays: whatever the chunks and the scheduler, the result of the matrix in memory."""
 
 import os
-import warnings
 
 import numpy as np
 import pytest
@@ -163,16 +162,14 @@ def test_progress_and_interruption():
 def cluster():
     """Two worker processes, each with a nanny that starts it again."""
     distributed = pytest.importorskip("distributed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with (
-            dask.config.set({"distributed.comm.timeouts.connect": "30s"}),
-            distributed.LocalCluster(
-                n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            yield client
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "30s"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
 
 
 @pytest.mark.slow

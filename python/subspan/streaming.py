@@ -294,7 +294,8 @@ class StreamingSketch:
 
     def _error(self, U: NDArray[Any], s: NDArray[Any], Vh: NDArray[Any]) -> ErrorEstimate:
         E = self._P - U @ (s[:, None] * _apply(self._operators.G, Vh.T).T)
-        gram = widened(E).conj().T @ widened(E)
+        E = widened(E)
+        gram = E.conj().T @ E
         norm2 = self._norm2
         if norm2 is None:
             norm2 = float((np.abs(widened(self._P)) ** 2).sum())
