@@ -1,14 +1,17 @@
 """subspan: randomized column, row and low-rank decompositions with error certificates."""
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 
 __version__ = _version("subspan")
 
 from . import error, sketch
 from .chunks import chunks
+from .cholesky import PivotedCholesky, pivoted_cholesky
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
+from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
 from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
@@ -19,6 +22,8 @@ __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
+    "KernelMatrix",
+    "PivotedCholesky",
     "Plan",
     "RangeResult",
     "SVDResult",
@@ -28,11 +33,20 @@ __all__ = [
     "chunks",
     "error",
     "interpolative",
+    "kernel",
     "leverage_scores",
     "load",
+    "pivoted_cholesky",
     "pivots",
     "range_finder",
     "show_config",
     "sketch",
     "svd",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the faces of other libraries, and with them those libraries, when first asked for."""
+    if name in ("compat", "estimators"):
+        return _import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -123,3 +123,23 @@ def find_range(
     progress: Callable[[], None] | None,
 ) -> Range: ...
 def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
+
+class Cholesky:
+    rank: int
+    stop: int
+    entries: int
+    pivots: NDArray[np.int64]
+    history: list[tuple[int, float, bool, int, int]]
+    def factor(self, out: NDArray[Any]) -> None: ...
+
+def pivoted_cholesky(
+    source: Source,
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> Cholesky: ...

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _native
 from . import error as _error
-from ._array import as_rank
+from ._array import as_rank, to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
@@ -163,11 +163,11 @@ def residual_of(basis: Any, dtype: np.dtype[Any], norm: str) -> ErrorEstimate:
     """Return ``||A - Q Q^H A||``: exact where ``||A||^2 - ||Q^H A||^2`` has digits, else from the probe."""
     reference2 = basis.norm2 if basis.norm2 >= 0 else basis.probe_norm2
     reference = float(np.sqrt(max(reference2, 0.0)))
-    if norm == "fro" and basis.residual2 >= 0:
+    if basis.residual2 == 0 or (norm == "fro" and basis.residual2 > 0):
         value = float(np.sqrt(basis.residual2))
         eps = float(np.finfo(dtype).eps)
         rounding = 4 * eps * reference**2 / (2 * value) if value > 0 else 0.0
-        return _error.exact(value, reference, rounding=rounding)
+        return _error.exact(value, reference, norm, rounding)
     gram = np.empty((PROBES, PROBES), dtype)
     basis.residual_gram(gram)
     return _error.from_probe_gram(gram, norm, reference)
@@ -331,7 +331,7 @@ def range_finder(
     if settings.size > 0:
         found = find_range(source, goal, settings, seed, work, project=False)
     if found is None:
-        return _no_direction(source, goal, settings, seed, work)
+        return to_caller(_no_direction(source, goal, settings, seed, work), source.library)
     Q = np.empty((source.shape[0], found.basis.size), source.dtype, order="F")
     found.basis.basis(Q)
     certificate = residual_of(found.basis, source.dtype, norm)
@@ -348,7 +348,7 @@ def range_finder(
     )
     if not result.converged:
         goal.warn_unmet(result.rank, result.error)
-    return result
+    return to_caller(result, source.library)
 
 
 def _no_direction(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._array import as_matrix, working_dtype
+from ._array import NUMPY, as_matrix, is_sparse, library_of, to_host, working_dtype
 
 _SLOW_FORMATS = {"dok", "lil"}
 
@@ -45,6 +45,7 @@ class Source:
         self.dtype = dtype
         self.native = native
         self.matrix = matrix
+        self.library = NUMPY
         self._flipped = False  # whether the caller's A is the transpose of this one
         self._gathered = gathered
 
@@ -53,6 +54,7 @@ class Source:
         """The source of the transpose: another view of the same memory."""
         flipped = as_source(self.matrix.T)
         flipped._flipped = not self._flipped
+        flipped.library = self.library
         return flipped
 
     @property
@@ -126,10 +128,16 @@ class Source:
 
 
 def as_source(A: Any) -> Source:
-    """Wrap an array, a ``scipy.sparse`` matrix or array, a ``LinearOperator``, or an array on disk."""
+    """Wrap an array of any library, a sparse matrix, array or tensor, an operator, or an array on disk."""
     if isinstance(A, Source):
         return A
-    if _is_sparse(A):
+    source = _host_source(to_host(A))
+    source.library = library_of(A)
+    return source
+
+
+def _host_source(A: Any) -> Source:
+    if is_sparse(A):
         return _sparse_source(A)
     blocks = _as_blocks(A)
     if blocks is not None:
@@ -172,14 +180,6 @@ class _Gathered:
         return self._columns[:, : len(indices)]
 
 
-def _is_sparse(A: Any) -> bool:
-    if not type(A).__module__.startswith("scipy.sparse"):
-        return False
-    from scipy.sparse import issparse
-
-    return bool(issparse(A))
-
-
 def _is_operator(A: Any) -> bool:
     return hasattr(A, "matmat") and hasattr(A, "rmatmat") and hasattr(A, "shape")
 
@@ -191,7 +191,7 @@ def _sparse_source(A: Any) -> Source:
     if A.format in _SLOW_FORMATS:
         warnings.warn(
             f"A is converted once from the slow sparse format {A.format!r}; pass A.tocsc() to avoid it",
-            stacklevel=4,
+            stacklevel=5,
         )
     columns = A.tocsc()
     if columns.dtype != dtype:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
+from ._array import to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .factored import FactoredResult
@@ -189,7 +190,7 @@ def svd(
     result = _decompose(source, goal, settings, seed, work)
     if not result.converged:
         goal.warn_unmet(result.rank, result.error)
-    return result
+    return to_caller(result, source.library)
 
 
 def full_is_cheaper(source: Source, settings: RangeSettings, to_tolerance: bool) -> bool:
@@ -223,6 +224,10 @@ def _decompose(
         found = find_range(source, goal, settings, seed, progress, project=True)
     if found is None:
         return _no_triplet(source, goal, settings, seed, progress)
+    if settings.method == "block_krylov" and found.basis.size < goal.rank:
+        settings.method = "subspace"
+        settings.reasons["method"] = "the Krylov space ends before the rank"
+        return _decompose(source, goal, settings, seed, progress)
     with progress.stage("small svd"):
         values = found.basis.singular_values()
     residual = residual_of(found.basis, source.dtype, goal.norm)

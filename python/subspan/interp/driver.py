@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._array import to_caller
 from .._progress import Progress
 from .._rng import seed_word
 from ..goal import as_goal
@@ -35,6 +36,8 @@ def interpolative(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator, chunks or array on disk, shape (m, n)
+        Also a CPU tensor of PyTorch (dense or sparse; gradients are not followed) or an array of JAX
+        or of another library that follows the array API standard: results are theirs.
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
         precision are promoted (a copy). Any order, read-only, strided with a leading dimension or
         memory-mapped: no copy; other strides: one copy. An A whose squares would overflow or
@@ -130,4 +133,4 @@ def interpolative(
         found = column_id(source.transposed, request, Progress(progress, 3)).T
     if not found.converged:
         goal.warn_unmet(found.rank, found.error)
-    return found
+    return to_caller(found, source.library)
