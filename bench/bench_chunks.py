@@ -100,6 +100,7 @@ def on_clusters(case: ChunkCase, path: Path, results: Results, options: Options)
     import dask.array as da
     from dask import compute
     from distributed import Client, LocalCluster
+    from subspan.dask import from_dask
 
     heights = [min(case.rows, case.m - start) for start in range(0, case.m, case.rows)]
     B = da.map_blocks(
@@ -128,6 +129,11 @@ def on_clusters(case: ChunkCase, path: Path, results: Results, options: Options)
             limit=1.0,
         )
 
+    on_dask = {
+        SVD: partial(svd, B),
+        ID: partial(interpolative, B),
+        ONE: lambda k, seed: streaming(from_dask(B), k, seed),
+    }
     with contextlib.ExitStack() as stack:
         clients = {}
         for workers in (1, 2):
@@ -137,14 +143,14 @@ def on_clusters(case: ChunkCase, path: Path, results: Results, options: Options)
             clients[workers] = stack.enter_context(Client(stack.enter_context(cluster)))
         contenders = [
             contender(f"{name}, {workers} worker{'s' * (workers > 1)}", client, call, "ours")
-            for name, call in ((SVD, partial(svd, B)), (ID, partial(interpolative, B)))
+            for name, call in on_dask.items()
             for workers, client in clients.items()
         ]
         contenders.append(contender(PEER, clients[2], peer, "peer"))
         timings = interleave(contenders, options)
     results.times(case, timings)
     full = not options.small
-    for name in (SVD, ID):
+    for name in on_dask:
         results.ratio(
             case,
             f"{name}: 1 worker / 2 workers",
@@ -152,13 +158,9 @@ def on_clusters(case: ChunkCase, path: Path, results: Results, options: Options)
             timings[f"{name}, 2 workers"],
             at_least=1.6 if full else None,
         )
-    results.ratio(
-        case,
-        "svd_compressed / ours, svd",
-        timings[PEER],
-        timings[f"{SVD}, 2 workers"],
-        at_least=2 if full else None,
-    )
+    for name, target in ((SVD, None), (ONE, 2 if full else None)):
+        ours = timings[f"{name}, 2 workers"]
+        results.ratio(case, f"svd_compressed / {name}", timings[PEER], ours, at_least=target)
 
 
 @contextlib.contextmanager

@@ -261,7 +261,7 @@ def _shipping(client: Any) -> Callable[[list[Parts]], list[Any]]:
     """How data reach the tasks: inside the graph, or ahead of it to the workers of a cluster."""
 
     def ship(pieces: list[Parts]) -> list[Any]:
-        data = [_Data(tuple(map(np.ascontiguousarray, piece))) for piece in pieces]
+        data = [_Data(tuple(map(np.asfortranarray, piece))) for piece in pieces]
         size = max((sum(X.nbytes for X in piece) for piece in pieces), default=0)
         return list(client.scatter(data, hash=False)) if client and size > _LARGE else data
 

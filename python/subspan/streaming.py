@@ -147,7 +147,7 @@ class StreamingSketch:
         self.size = min(self.rank + extra, m, n)
         self._operators = Operators.draw(self.shape, self.size, self.seed)
         size, sum_dtype = self.size, np.result_type(self.dtype, np.float64)
-        self._Y = np.zeros((m, size), self.dtype)
+        self._Y = np.zeros((m, size), self.dtype, order="F")
         self._P = np.zeros((m, _PROBES), self.dtype)
         self._X = np.zeros((n, size), sum_dtype)
         self._Z = np.zeros((2 * size, 2 * size), sum_dtype)
@@ -283,7 +283,7 @@ class StreamingSketch:
         ``Q = orth(Y)``, ``P = orth(X)``, core ``(Phi Q)^+ Z ((Psi P)^+)^H`` by QR; ``O((m + n) l^2)``.
         """
         k = self.rank if rank is None else as_rank(rank, self.size, "rank")
-        Q, P = np.linalg.qr(self._Y)[0], np.linalg.qr(self._X.conj())[0]
+        Q, P = _basis(self._Y), _basis(self._X.conj())
         core = _least_squares(_apply(self._operators.Phi, Q), self._Z)
         core = _least_squares(_apply(self._operators.Psi, P), core.conj().T).conj().T
         Uc, s, Vhc = np.linalg.svd(core)
@@ -300,6 +300,13 @@ class StreamingSketch:
         if norm2 is None:
             norm2 = float((np.abs(widened(self._P)) ** 2).sum())
         return _error.from_probe_gram(gram, "fro", float(np.sqrt(norm2)))
+
+
+def _basis(Y: NDArray[Any]) -> NDArray[Any]:
+    """Orthonormal basis of a space that contains the columns of Y."""
+    Q = np.array(Y, order="F")
+    _native.module().orthonormalize(Q)
+    return Q
 
 
 def _apply(S: Any, A: NDArray[Any]) -> NDArray[Any]:
