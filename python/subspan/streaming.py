@@ -201,6 +201,8 @@ class StreamingSketch:
             raise ValueError(f"A has shape {source.shape}; expected {self.shape}")
         if source.kind == "operator":
             raise TypeError("A is an operator, whose products with both sides take two passes")
+        if not np.can_cast(source.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"A has dtype {source.dtype}; expected {self.dtype}")
         if source.kind == "blocks":
             flip = source.matrix.transposed
             work = partial(sketch_block, operators=self._operators, flip=flip)
@@ -247,8 +249,11 @@ class StreamingSketch:
 
     def _add(self, parts: Parts, rows: slice) -> None:
         Y, P, norms2, X, Z = parts
-        self._Y[rows] += Y
-        self._P[rows] += P
+        if len(Y) == self.shape[0] and not self._seen.any():  # all at once: no second copy
+            self._Y, self._P = (part.astype(self.dtype, copy=False) for part in (Y, P))
+        else:
+            self._Y[rows] += Y
+            self._P[rows] += P
         self._X += X
         self._Z += Z
         if self._seen[rows].any():
