@@ -121,6 +121,22 @@ void residual_gram(RangeHandle<T>& handle, py::array_t<T>& out) {
     gram_matrix.finish();
 }
 
+/// Replaces a tall A by an orthonormal basis that spans its range.
+template <class T>
+void orthonormal_basis(py::array_t<T, py::array::f_style>& A) {
+    require(A.ndim() == 2 && A.shape(0) >= A.shape(1), "orthonormalize: A must be tall");
+    Executor ex(poll_of(py::none()));
+    const index count = A.size();
+    const Input<T> given(ex, A.data(), count);
+    Output<T> Q(ex, A.mutable_data(), count);
+    Buffer<T, Executor> factor(ex, A.shape(1) * A.shape(1));
+    const Running running;
+    if constexpr (!shares_host_memory)
+        copy<Executor, T>(ex, In<T>(given.data(), A.shape(0), A.shape(1)), view_of(Q, A));
+    orthonormalize<Executor, T>(ex, view_of(Q, A), factor.matrix(A.shape(1), A.shape(1)));
+    Q.finish();
+}
+
 template <class T>
 void register_dtype(py::module_& m) {
     using Handle = RangeHandle<T>;
@@ -151,6 +167,7 @@ void register_dtype(py::module_& m) {
           py::arg("project"), py::arg("to_tolerance"), py::arg("tolerance"), py::arg("relative"),
           py::arg("probe_factor"), py::arg("sketch"), py::arg("probe"), py::arg("want_norms"),
           py::arg("progress"));
+    m.def("orthonormalize", &orthonormal_basis<T>, py::arg("A").noconvert());
     m.def("factor_whole", &factor<T>, py::arg("source"), py::arg("transposed"),
           py::arg("progress"));
 }

@@ -91,7 +91,9 @@ def chunks(
     if isinstance(source, BlockedMatrix):
         return source
     if type(source).__module__.partition(".")[0] == "dask":
-        raise TypeError("source is a Dask array, which every routine takes as it is")
+        raise TypeError(
+            "source is a Dask array, which every routine takes as it is, or subspan.dask.from_dask"
+        )
     if shape is not None:
         shape = _checked_shape(shape)
     if rows is not None and not (hasattr(source, "shape") and hasattr(source, "__getitem__")):
