@@ -106,6 +106,8 @@ template <class T>
 void residual_gram(RangeHandle<T>& handle, py::array_t<T>& out) {
     Executor& ex = *handle.ex;
     const auto AG = handle.range.probe_matrix();
+    require(out.shape(0) == AG.cols && out.shape(1) == AG.cols, "residual_gram: out must be ",
+            AG.cols, " by ", AG.cols);
     Buffer<T, Executor> left(ex, AG.rows * AG.cols);
     const auto P = left.matrix(AG.rows, AG.cols);
     TransposedOutput<T> gram_matrix(ex, out);

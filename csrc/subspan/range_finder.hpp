@@ -80,15 +80,43 @@ void project_out(E& ex, MatrixView<T> Q, MatrixView<T> Y) {
     gemm<T>(ex, Op::None, Op::None, T(-1), Q, QY, T(1), Y);
 }
 
-/// Orthonormal basis of the part of Y outside the span of Q, in place; twice is enough (Parlett).
+/// Columns of Y that are independent up to `floor`, chosen by pivoted QR of R for Y = Q R, in place of
+/// Q's leading columns; returns their number.
 template <class T, class E>
-void orthonormalize_against(E& ex, MatrixView<T> Q, MatrixView<T> Y) {
+index keep_independent(E& ex, MatrixView<T> Y, MatrixView<T> R, double floor) {
+    const index w = Y.cols;
+    const auto diagonal = abs_diagonal(ex, R);
+    if (w == 0 || *std::min_element(diagonal.begin(), diagonal.end()) > floor) return w;
+    Buffer<T, E> factor(ex, w * w), chosen(ex, w * w), columns(ex, Y.rows * w);
+    Buffer<index, E> perm(ex, w);
+    copy<E, T>(ex, R, factor.matrix(w, w));
+    pivoted_qr<T>(ex, factor.matrix(w, w), perm.data());
+    index kept = 0;
+    for (const double d : abs_diagonal(ex, factor.matrix(w, w))) kept += d > floor ? 1 : 0;
+    const auto some = chosen.matrix(w, kept), out = columns.matrix(Y.rows, kept);
+    for_each_entry(ex, w, kept, GatherColumnEntry<T>{R, some, perm.data()});
+    gemm<T>(ex, Op::None, Op::None, T(1), Y, some, T(0), out);
+    copy<E, T>(ex, out, Y.columns(0, kept));
+    return kept;
+}
+
+/// Orthonormal basis of the part of Y outside the span of Q, in place; twice is enough (Parlett).
+/// Returns its number of columns: directions of Y below `floor` are rounding and are dropped.
+template <class T, class E>
+index orthonormalize_against(E& ex, MatrixView<T> Q, MatrixView<T> Y, double floor) {
     Buffer<T, E> factor(ex, Y.cols * Y.cols);
     const auto R = factor.matrix(Y.cols, Y.cols);
-    for (int round = 0; round < (Q.cols > 0 ? 2 : 1); ++round) {
-        project_out(ex, Q, Y);
-        orthonormalize<E, T>(ex, Y, R);
-    }
+    project_out(ex, Q, Y);
+    orthonormalize<E, T>(ex, Y, R);
+    if (Q.cols == 0) return Y.cols;
+    const index kept = keep_independent(ex, Y, R, floor);
+    const auto rest = Y.columns(0, kept);
+    project_out(ex, Q, rest);
+    orthonormalize<E, T>(ex, rest, R.block(0, 0, kept, kept));
+    if (kept == Y.cols) return kept;
+    project_out(ex, Q, rest);  // the columns were rebuilt, not only scaled
+    orthonormalize<E, T>(ex, rest, R.block(0, 0, kept, kept));
+    return kept;
 }
 
 /// Sum of squares of the entries.
@@ -97,6 +125,12 @@ double energy(E& ex, MatrixView<T> A) {
     Buffer<double, E> norms2(ex, A.cols);
     parallel_for(ex, A.cols, ColumnNorm<T>{A, norms2.data()}, A.rows);
     return sum(ex, norms2.data(), A.cols);
+}
+
+/// ||A||_F, estimated from the probe for operators.
+template <class T, class E>
+double norm_of(const Range<T, E>& range) {
+    return std::sqrt(range.norm2 >= 0 ? range.norm2 : range.probe_norm2);
 }
 
 /// Y = A Omega; in the same reading the probe and ||A||_F^2.
@@ -119,11 +153,12 @@ void test_products(E& ex, const BothWays<T>& A, const SketchOperator& S,
     require_in_range<T>(options.want_norms ? range.norm2 : energy(ex, Y));
 }
 
-/// Q = orth((A A^H)^q Q) outside the span of the basis so far; Z is workspace, cols-by-Q.cols.
+/// Q = orth((A A^H)^q Q) outside the span of the basis so far; Z is workspace, cols-by-Q.cols. Returns
+/// the number of columns that are left.
 template <class T, class E>
-void iterate_subspace(E& ex, const BothWays<T>& A, MatrixView<T> before, MatrixView<T> Q,
-                      MatrixView<T> Z, int q, Range<T, E>& range) {
-    for (int step = 0; step < q; ++step) {
+index iterate_subspace(E& ex, const BothWays<T>& A, MatrixView<T> before, MatrixView<T> Q,
+                       MatrixView<T> Z, int q, double floor, Range<T, E>& range) {
+    for (int step = 0; step < q && Q.cols > 0; ++step) {
         ex.poll();
         project(ex, A, Q, Z);
         condition<E, T>(ex, Z);
@@ -131,10 +166,17 @@ void iterate_subspace(E& ex, const BothWays<T>& A, MatrixView<T> before, MatrixV
         ex.poll();
         multiply(ex, A, Z, Q);
         range.passes += 2;
-        if (step + 1 == q) return orthonormalize_against<T>(ex, before, Q);
+        if (step + 1 == q) return orthonormalize_against<T>(ex, before, Q, floor);
         project_out(ex, before, Q);
         condition<E, T>(ex, Q);
     }
+    return Q.cols;
+}
+
+/// What counts as zero in products with A, whose Frobenius norm is `norm`.
+template <class T>
+double rounding_floor(double norm) {
+    return 10 * eps<T> * norm;
 }
 
 /// Estimate of ||A - Q' Q'^H A||_F^2 for a basis Q' from all columns of A Omega = Q R but one, averaged
@@ -170,7 +212,7 @@ void find_subspace(E& ex, const BothWays<T>& A, const RangeOptions& options, Ran
         orthonormalize<E, T>(ex, Q, factor.matrix(l, l));
         range.leave_one_out = leave_one_out<T>(ex, factor.matrix(l, l));
     }
-    iterate_subspace(ex, A, Q.columns(0, 0), Q, range.Bt(), q, range);
+    iterate_subspace(ex, A, Q.columns(0, 0), Q, range.Bt(), q, 0, range);
     if (!options.project) return;
     ex.poll();
     project(ex, A, Q, range.Bt());
@@ -178,7 +220,7 @@ void find_subspace(E& ex, const BothWays<T>& A, const RangeOptions& options, Ran
 }
 
 /// Block Krylov: q + 1 blocks, the last one narrower where `size` is not a multiple of their number.
-/// Q_i^H A is needed to go on and is the block of Q^H A as well.
+/// Q_i^H A is needed to go on and is the block of Q^H A as well. Stops early where the Krylov space ends.
 template <class T, class E>
 void find_krylov(E& ex, const BothWays<T>& A, const RangeOptions& options, Range<T, E>& range) {
     const index l = options.size, blocks = options.power_iterations + 1;
@@ -187,14 +229,16 @@ void find_krylov(E& ex, const BothWays<T>& A, const RangeOptions& options, Range
     range.projection = Buffer<T, E>(ex, range.cols * l);
     Buffer<T, E> direction(ex, range.cols * b);
     const auto Q = range.basis.matrix(range.rows, l), Bt = range.projection.matrix(range.cols, l);
-    for (index done = 0; done < l; done += b) {
-        const index width = std::min(b, l - done);
-        const auto next = Q.columns(done, width);
+    double floor = 0;
+    for (index width = std::min(b, l), last = 0; width > 0;) {
+        const index done = range.size;
+        auto next = Q.columns(done, width);
         if (done == 0) {
             test_products(ex, A, resized(options.sketch, width), options, next, range);
+            floor = rounding_floor<T>(norm_of(range));
         } else {
             const auto Z = direction.matrix(range.cols, width);
-            copy<E, T>(ex, Bt.columns(done - b, width), Z);
+            copy<E, T>(ex, Bt.columns(done - last, width), Z);
             condition<E, T>(ex, Z);
             if constexpr (is_complex<T>)
                 for_each_entry(ex, Z.rows, Z.cols, ConjugateEntry<T>{Z, Z});
@@ -202,12 +246,13 @@ void find_krylov(E& ex, const BothWays<T>& A, const RangeOptions& options, Range
             ++range.passes;
         }
         ex.poll();
-        orthonormalize_against<T>(ex, Q.columns(0, done), next);
-        if (!options.project && done + width == l) break;
-        project(ex, A, next, Bt.columns(done, width));
+        last = orthonormalize_against<T>(ex, Q.columns(0, done), next, floor);
+        range.size += last;
+        width = std::min(last, l - range.size);
+        if (last == 0 || (!options.project && width == 0)) break;
+        project(ex, A, Q.columns(done, last), Bt.columns(done, last));
         ++range.passes;
     }
-    range.size = l;
 }
 
 /// Room for `cols` columns, the first `used` of which are kept.
@@ -239,26 +284,29 @@ void find_to_tolerance(E& ex, const BothWays<T>& A, const RangeOptions& options,
             range.projection = grown(ex, range.projection, range.cols, range.size, room);
         }
         const auto before = range.Q();
-        const auto next = range.basis.matrix(range.rows, room).columns(range.size, width);
-        const auto Bt = range.projection.matrix(range.cols, room).columns(range.size, width);
+        const auto fresh = range.basis.matrix(range.rows, room).columns(range.size, width);
+        const auto image = range.projection.matrix(range.cols, room).columns(range.size, width);
         const SketchOperator S = resized(options.sketch, width, round);
         if (round == 0) {
-            test_products(ex, A, S, options, next, range);
+            test_products(ex, A, S, options, fresh, range);
             copy<E, T>(ex, range.probe_matrix(), P);
-            norm = std::sqrt(range.norm2 >= 0 ? range.norm2 : range.probe_norm2);
+            norm = norm_of(range);
             goal = std::max(options.tolerance, options.relative * norm);
         } else {
-            sketch(ex, A.At, S, next);
+            sketch(ex, A.At, S, fresh);
             ++range.passes;
         }
-        orthonormalize_against<T>(ex, before, next);
-        iterate_subspace(ex, A, before, next, Bt, options.power_iterations, range);
+        const double floor = rounding_floor<T>(norm);
+        index kept = orthonormalize_against<T>(ex, before, fresh, floor);
+        kept = iterate_subspace(ex, A, before, fresh.columns(0, kept), image.columns(0, kept),
+                                options.power_iterations, floor, range);
+        const auto next = fresh.columns(0, kept), Bt = image.columns(0, kept);
         ex.poll();
         project(ex, A, next, Bt);
         ++range.passes;
         taken += energy<T>(ex, Bt);
         project_out(ex, next, P);
-        range.size += width;
+        range.size += kept;
 
         const double left = range.norm2 - taken;
         const bool exact = range.norm2 > 0 && left > 1e4 * eps<T> * range.norm2;
@@ -266,12 +314,12 @@ void find_to_tolerance(E& ex, const BothWays<T>& A, const RangeOptions& options,
         const double residual = exact ? std::sqrt(left) : seen;
         range.residual2 = exact ? left : -1;
         const double previous = range.history.empty() ? norm : range.history.back().residual;
-        range.history.push_back({range.size, residual, exact, width, width});
+        range.history.push_back({range.size, residual, exact, kept, width});
         if (residual * (exact ? 1 : options.probe_factor) <= goal) {
             range.stop = StopReason::Tolerance;
             return;
         }
-        if (residual <= 1e3 * eps<T> * norm && residual > 0.5 * previous) {
+        if (kept == 0 || (residual <= 1e3 * eps<T> * norm && residual > 0.5 * previous)) {
             range.stop = StopReason::Exhausted;
             return;
         }

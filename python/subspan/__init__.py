@@ -6,27 +6,37 @@ from importlib.metadata import version as _version
 __version__ = _version("subspan")
 
 from . import error, sketch
+from .chunks import chunks
+from .cholesky import PivotedCholesky, pivoted_cholesky
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
+from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
 from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
+from .streaming import StreamingSketch
 from .svd import SVDResult, svd
 
 __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
+    "KernelMatrix",
+    "PivotedCholesky",
     "Plan",
     "RangeResult",
     "SVDResult",
+    "StreamingSketch",
     "ToleranceNotMet",
     "__version__",
+    "chunks",
     "error",
     "interpolative",
+    "kernel",
     "leverage_scores",
     "load",
+    "pivoted_cholesky",
     "pivots",
     "range_finder",
     "show_config",

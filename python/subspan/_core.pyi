@@ -70,6 +70,14 @@ def sparse_source(
     rows: int,
     cols: int,
 ) -> Source: ...
+def sketch_pass(
+    source: Source,
+    S: SketchOperator,
+    SA: NDArray[Any],
+    G: SketchOperator,
+    GA: NDArray[Any],
+    norms2: NDArray[np.float64],
+) -> None: ...
 def column_norms2(source: Source, out: NDArray[np.float64], progress: Any = None) -> None: ...
 def gather_columns(source: Source, J: NDArray[np.int64], out: NDArray[Any]) -> None: ...
 def sketch(S: SketchOperator, source: Source, out: NDArray[Any], progress: Any = None) -> None: ...
@@ -114,3 +122,23 @@ def find_range(
     progress: Callable[[], None] | None,
 ) -> Range: ...
 def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
+
+class Cholesky:
+    rank: int
+    stop: int
+    entries: int
+    pivots: NDArray[np.int64]
+    history: list[tuple[int, float, bool, int, int]]
+    def factor(self, out: NDArray[Any]) -> None: ...
+
+def pivoted_cholesky(
+    source: Source,
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> Cholesky: ...

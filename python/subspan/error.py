@@ -305,9 +305,11 @@ class _Products:
 
     @property
     def entries(self) -> float | None:
-        """Frobenius norm, if the entries can be read; squares are summed in double precision."""
+        """Frobenius norm times `scale`, if the entries can be read; summed in double precision."""
         if self.source is None or self.source.kind == "operator":
             return None
+        if self.source.kind == "blocks":
+            return float(np.sqrt(self.A.scaled(int(np.log2(self.scale))).norm2))
         values = self.A.data if self.source.kind == "sparse" else self.A
         wide = np.result_type(values, np.float64)
         rows = max(1, 2**22 // max(1, values[:1].size))

@@ -16,9 +16,8 @@ from .source import as_source
 class FactoredResult(Result):
     """A result that acts as the matrix ``F_1 @ F_2 @ ... @ F_p``.
 
-    A subclass names its factors in `_factors`; they may be dense, sparse, or one-dimensional for a
-    diagonal matrix. Products and ``toarray()`` come back in the library of the first factor, which is
-    that of the matrix decomposed.
+    A subclass names its factors, dense or sparse, in `_factors`. Products and ``toarray()`` come back in
+    the library of the first factor, which is that of the matrix decomposed.
     """
 
     __array_ufunc__ = None  # numpy arrays leave x @ r to us
@@ -76,6 +75,14 @@ class FactoredResult(Result):
         *left, last = self._on_host()
         total, reference = 0.0, 0.0
         scale = _error.safe_scale(source.magnitude())
+        if source.kind == "blocks":
+            product = left[0]
+            for factor in left[1:]:
+                product = product @ factor
+            exponent = int(np.log2(scale))
+            total = source.matrix.residual2(_dense(product), _dense(last), exponent)
+            reference = source.matrix.scaled(exponent).norm2
+            return _error.exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
         width = max(1, 2**24 // max(1, self.shape[0]))
         for j in range(0, self.shape[1], width):
             block, part = (_dense(matrix[:, j : j + width]) for matrix in (source.matrix, last))
@@ -101,7 +108,7 @@ def _vectors(x: Any) -> Any:
 def _multiplied(factors: Any, x: Any) -> NDArray[Any]:
     """``F_1 @ ... @ F_p @ x``, from the right."""
     for factor in reversed(factors):
-        x = factor @ x if factor.ndim == 2 else (factor * x.T).T
+        x = factor @ x
     return _dense(x)
 
 

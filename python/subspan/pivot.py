@@ -95,11 +95,15 @@ def choose_pivoting(
 ) -> str:
     """Resolve ``pivoting="auto"`` and refuse what the source or the stopping rule cannot serve."""
     if pivoting == "auto":
-        if tolerance and source.kind != "operator":
+        if tolerance and source.kind not in ("operator", "blocks"):
             reasons["pivoting"] = "the tolerance is tested against the exact residual"
             return "rbrp"
         if tolerance:
-            reasons["pivoting"] = "an operator gives products only; its rank grows by blocks"
+            reasons["pivoting"] = (
+                "its rank grows by blocks, one reading of A each"
+                if source.kind == "blocks"
+                else "an operator gives products only; its rank grows by blocks"
+            )
             return "lupp"
         reasons["pivoting"] = "near the pivots of column-pivoted QR of A, from a sketch"
         return "cpqr"
@@ -120,6 +124,8 @@ def choose_pivoting(
         raise ValueError(
             f"pivoting={pivoting!r} works at a fixed rank only; with rtol or atol choose one of {able}"
         )
+    if source.kind == "blocks" and METHODS[pivoting].family == "reference":
+        raise TypeError(f"pivoting={pivoting!r} needs all of A in memory, where this A is not")
     if source.kind == "operator" and METHODS[pivoting].family in ("blockwise", "reference"):
         raise TypeError(
             f"A is an operator and pivoting={pivoting!r} reads columns of A; choose 'lupp', 'cpqr' (with "

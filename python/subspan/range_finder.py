@@ -135,7 +135,7 @@ def _find(
         tolerance, relative = goal.tolerance(spectral_norm), 0.0
     n, size = source.shape[1], settings.size
     nnz = min(size, 1 if settings.sketch == "countsketch" else 8)
-    with progress.stage("basis"):
+    with progress.stage("basis"), source.heard_by(progress.block):
         if settings.method == "full":
             basis = native.factor_whole(source.native, poll)
         else:
@@ -163,11 +163,11 @@ def residual_of(basis: Any, dtype: np.dtype[Any], norm: str) -> ErrorEstimate:
     """Return ``||A - Q Q^H A||``: exact where ``||A||^2 - ||Q^H A||^2`` has digits, else from the probe."""
     reference2 = basis.norm2 if basis.norm2 >= 0 else basis.probe_norm2
     reference = float(np.sqrt(max(reference2, 0.0)))
-    if norm == "fro" and basis.residual2 >= 0:
+    if basis.residual2 == 0 or (norm == "fro" and basis.residual2 > 0):
         value = float(np.sqrt(basis.residual2))
         eps = float(np.finfo(dtype).eps)
         rounding = 4 * eps * reference**2 / (2 * value) if value > 0 else 0.0
-        return _error.exact(value, reference, rounding=rounding)
+        return _error.exact(value, reference, norm, rounding)
     gram = np.empty((PROBES, PROBES), dtype)
     basis.residual_gram(gram)
     return _error.from_probe_gram(gram, norm, reference)

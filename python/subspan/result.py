@@ -24,7 +24,8 @@ class ErrorEstimate:
         ``||A - approximation||`` in the norm named by `norm`.
     relative : float
         `value` divided by the same norm of A (0 when both are 0).
-    norm : {"fro", "spectral"}
+    norm : {"fro", "spectral", "nuclear"}
+        "nuclear", the sum of the singular values, is the trace of a positive semidefinite error.
     kind : {"exact", "estimate", "bound"}
         "exact" up to rounding; "estimate" an unbiased or consistent statistic; "bound" never below.
     upper : float
@@ -116,8 +117,13 @@ class Result:
         if str(path).endswith(".safetensors"):
             from safetensors.numpy import save_file
 
+            # The format has no complex128: real and imaginary parts become the last axis.
+            pairs = [name for name, a in arrays.items() if a.dtype == np.complex128]
             contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-            save_file(contiguous, str(path), metadata={"subspan": text})
+            for name in pairs:
+                contiguous[name] = contiguous[name][..., None].view(np.float64)
+            metadata = {"subspan": text, "complex128": json.dumps(pairs)}
+            save_file(contiguous, str(path), metadata=metadata)
         else:
             with open(path, "wb") as file:
                 np.savez(file, **{"subspan": np.array(text), **arrays})  # type: ignore[arg-type]
@@ -158,8 +164,11 @@ def load(path: str | Path) -> Result:
         from safetensors import safe_open
 
         with safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get("subspan")
+            metadata = file.metadata() or {}
+            text = metadata.get("subspan")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name in json.loads(metadata.get("complex128", "[]")):
+            arrays[name] = arrays[name].view(np.complex128)[..., 0]
     else:
         arrays = _read_npz(path)
         text = str(arrays.pop("subspan")) if "subspan" in arrays else None

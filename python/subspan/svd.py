@@ -73,7 +73,7 @@ class SVDResult(FactoredResult):
 
     @property
     def _factors(self) -> tuple[Any, ...]:
-        return (self.U, self.s, self.Vh)
+        return (self.U, self.s[:, None] * self.Vh)
 
     @property
     def rank(self) -> int:
@@ -201,7 +201,7 @@ def full_is_cheaper(source: Source, settings: RangeSettings, to_tolerance: bool)
     ``6 (m + n) l^2`` for bases and vectors, ``22 l^3``. To a tolerance the rank is not known; only small
     matrices are decomposed as a whole.
     """
-    if source.kind == "operator":
+    if source.kind in ("operator", "blocks"):
         return False
     m, n = max(source.shape), min(source.shape)
     if to_tolerance:
@@ -224,6 +224,10 @@ def _decompose(
         found = find_range(source, goal, settings, seed, progress, project=True)
     if found is None:
         return _no_triplet(source, goal, settings, seed, progress)
+    if settings.method == "block_krylov" and found.basis.size < goal.rank:
+        settings.method = "subspace"
+        settings.reasons["method"] = "the Krylov space ends before the rank"
+        return _decompose(source, goal, settings, seed, progress)
     with progress.stage("small svd"):
         values = found.basis.singular_values()
     residual = residual_of(found.basis, source.dtype, goal.norm)

@@ -20,6 +20,11 @@ from .settings import PROBES, plan_of, resolve
 
 def column_id(source: Source, request: Request, progress: Progress) -> InterpolativeDecomposition:
     """Column ID of a source, whatever its scale."""
+    with source.heard_by(progress.block):
+        return _column_id(source, request, progress)
+
+
+def _column_id(source: Source, request: Request, progress: Progress) -> InterpolativeDecomposition:
     settings, mode = resolve(source, request)
     if request.goal.rank == 0:
         return _nothing_chosen(source, request, settings, progress)
@@ -48,6 +53,7 @@ def _run(
     source: Source, request: Request, settings: Selection, mode: int, progress: Progress
 ) -> InterpolativeDecomposition:
     goal, n = request.goal, source.shape[1]
+    before = source.passes
     if goal.to_tolerance:
         settings.rtol, settings.atol = goal.rtol, goal.atol
     spectral_norm = 0.0
@@ -78,6 +84,7 @@ def _run(
         dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
         for row in skeleton.history
     )
+    passes = source.passes - before if source.kind == "blocks" else int(skeleton.passes)
     agrees = STOP_REASONS[skeleton.stop] == "tolerance"
     found = InterpolativeDecomposition(
         indices=indices,
@@ -88,7 +95,7 @@ def _run(
         converged=goal.met_by(certificate, selection_agrees=agrees),
         stop_reason=STOP_REASONS[skeleton.stop],
         history=history,
-        plan=plan_of(source, settings, mode, skeleton, progress),
+        plan=plan_of(source, settings, mode, skeleton, progress, passes),
         seed=request.seed,
     )
     if goal.norm == "spectral":

@@ -35,7 +35,7 @@ def interpolative(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks or array on disk, shape (m, n)
         Also a CPU tensor of PyTorch (dense or sparse; gradients are not followed) or an array of JAX
         or of another library that follows the array API standard: results are theirs.
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
