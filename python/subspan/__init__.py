@@ -6,8 +6,8 @@ from importlib.metadata import version as _version
 __version__ = _version("subspan")
 
 from . import error, sketch
-from .chunks import chunks
 from .cholesky import PivotedCholesky, pivoted_cholesky
+from .chunks import chunks
 from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
