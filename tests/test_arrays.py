@@ -134,6 +134,36 @@ def test_svd_and_range_finder_answer_in_the_callers_library(library, dtype, rank
     np.testing.assert_array_equal(np.asarray(Q), subspan.range_finder(A, rank, rng=0).Q)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pivoted_cholesky_answers_in_the_callers_library(library, dtype, rng):
+    name, convert = library
+    A = low_rank(rng, 30, 30, 6, dtype)
+    K = A @ A.conj().T
+    ours = subspan.pivoted_cholesky(K, 6, rng=0)
+    r = subspan.pivoted_cholesky(convert(K), 6, rng=0)
+    for mine, other in [
+        *zip(ours, r, strict=True),
+        (ours.interpolation(), r.interpolation()),
+        (ours.toarray(), r.toarray()),
+        (ours.T @ K, r.T @ convert(K)),
+    ]:
+        assert is_array_of(name, other)
+        np.testing.assert_array_equal(np.asarray(other), mine)
+    assert r.error == ours.error
+    rounding = 100 * float(np.finfo(dtype).eps) * ours.error.value / ours.error.relative
+    for norm in ("nuclear", "fro"):
+        measured = r.error_exact(convert(K), norm=norm).value
+        assert measured == pytest.approx(ours.error_exact(K, norm=norm).value, abs=rounding)
+
+
+def test_pivoted_cholesky_of_sparse_tensors(rng):
+    torch = pytest.importorskip("torch")
+    K = scipy.sparse.diags_array(np.arange(1.0, 31)).tocsc()
+    tensor = torch.diag(torch.arange(1.0, 31, dtype=torch.float64)).to_sparse()
+    r = subspan.pivoted_cholesky(tensor, 4, rng=0)
+    np.testing.assert_array_equal(r.pivots.numpy(), subspan.pivoted_cholesky(K, 4, rng=0).pivots)
+
+
 def test_pivots_scores_and_sketches_answer_in_the_callers_library(library, rng):
     """The low-level calls follow the same rule."""
     name, convert = library

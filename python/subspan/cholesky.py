@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import as_rank
+from ._array import as_rank, library_of, to_caller, to_host
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
@@ -51,8 +51,8 @@ class PivotedCholesky(FactoredResult):
         Passing it as ``rng`` repeats the result.
     """
 
-    F: NDArray[Any]
-    pivots: NDArray[np.int64]
+    F: Any
+    pivots: Any
     error: ErrorEstimate
     converged: bool
     stop_reason: str
@@ -81,20 +81,20 @@ class PivotedCholesky(FactoredResult):
         """The factorization of ``K.T``, the conjugate of K."""
         return dataclasses.replace(self, F=self.F.conj())
 
-    def interpolation(self) -> NDArray[Any]:
+    def interpolation(self) -> Any:
         """Return T with ``K ~ K[:, pivots] @ T``, shape (k, n), ``T[:, pivots]`` the identity.
 
         The same approximation in terms of columns of K; ``n k^2`` flops.
         """
         from scipy.linalg import solve_triangular
 
-        k = self.rank
+        k, F, pivots = self.rank, to_host(self.F), to_host(self.pivots)
         if k == 0:
-            return np.zeros((0, len(self.F)), self.dtype)
+            return self._given(np.zeros((0, len(F)), self.dtype))
         # F F_S^-1 reproduces the rows S; its adjoint is T.
-        T = solve_triangular(self.F[self.pivots], self.F.conj().T, trans="C", lower=True)
-        T[:, self.pivots] = np.eye(k)
-        return np.asarray(T)
+        T = np.asarray(solve_triangular(F[pivots], F.conj().T, trans="C", lower=True))
+        T[:, pivots] = np.eye(k)
+        return self._given(T)
 
     def error_exact(self, K: Any, *, norm: str = "nuclear") -> ErrorEstimate:
         """Measure the error against K.
@@ -107,7 +107,8 @@ class PivotedCholesky(FactoredResult):
         problem = PsdSource.of(K)
         if problem.n != len(self.F):
             raise ValueError(f"K has shape {(problem.n, problem.n)}; expected {self.shape}")
-        F = self.F.astype(np.result_type(self.F, np.float64))
+        F = to_host(self.F)
+        F = F.astype(np.result_type(F, np.float64))
         if norm == "nuclear":
             left = problem.diagonal - np.einsum("ij,ij->i", F, F.conj()).real
             return _error.exact(abs(float(left.sum())), float(problem.diagonal.sum()), "nuclear")
@@ -140,7 +141,7 @@ def pivoted_cholesky(
 
     Parameters
     ----------
-    K : array, sparse matrix, or kernel matrix, shape (n, n)
+    K : array of any library, sparse matrix or tensor, or kernel matrix, shape (n, n)
         Hermitian positive semidefinite. float32, float64, complex64 or complex128 in any order;
         others are promoted. A kernel, see :func:`subspan.kernel`, or any object with ``shape``,
         ``dtype``, ``diag()`` and ``block(I, J)``, is asked for its diagonal, the chosen columns and
@@ -256,7 +257,7 @@ def pivoted_cholesky(
     )
     if not result.converged:
         goal.warn_unmet(result.rank, certificate)
-    return result
+    return to_caller(result, library_of(K))
 
 
 def _rounding(F: NDArray[Any], diagonal: NDArray[np.float64], S: NDArray[np.int64]) -> float:

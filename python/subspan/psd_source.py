@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._array import as_matrix, working_dtype
+from ._array import as_matrix, to_host, working_dtype
 from .source import as_source
 
 _HERMITIAN_SAMPLE = 64  # rows and columns of the sample in which K is compared with its mirror
@@ -42,6 +42,7 @@ class PsdSource:
     @classmethod
     def of(cls, K: Any) -> PsdSource:
         """Wrap an array, a sparse matrix or a kernel matrix, and check what can be checked cheaply."""
+        K = to_host(K, "K")
         if all(hasattr(K, name) for name in ("shape", "dtype", "diag", "block")):
             n = _square(K.shape)
             count = int(getattr(K, "diagonal_entries", n))

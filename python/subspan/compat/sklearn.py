@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import decomposition
 from sklearn.utils import check_random_state
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import validate_data
 
 from .._array import library_of, to_caller, to_host
 from .._rng import seed_word
-from ..estimators.random_state import rng_of
+from ..estimators.defaults import rng_of
+from ..estimators.randomized_svd import explained, positive_columns
 from ..sketch import SparseSign
 from ..source import as_source
 from ..svd import svd
@@ -128,8 +128,8 @@ def randomized_svd(
         )
     if flipped:
         U, Vt = Vt.T, U.T
-    if flip_sign and rank:
-        U, Vt = _positive_columns(U, Vt)
+    if flip_sign:
+        U, Vt = positive_columns(U, Vt)
     return to_caller((U, s, Vt), library)
 
 
@@ -170,14 +170,6 @@ def _unstabilised(
     Q = np.linalg.qr(Y)[0]
     U, s, Vt = np.linalg.svd((adjoint @ Q).conj().T, full_matrices=False)
     return Q @ U[:, :rank], s[:rank], Vt[:rank]
-
-
-def _positive_columns(U: NDArray[Any], Vt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Move phases so that the entry of largest modulus in each column of U is positive."""
-    largest = U[np.abs(U).argmax(axis=0), np.arange(U.shape[1])]
-    phases = np.where(largest == 0, 1, largest / np.where(largest == 0, 1, np.abs(largest)))
-    phases = phases.astype(U.dtype)
-    return U * phases.conj(), phases[:, None] * Vt
 
 
 class TruncatedSVD(decomposition.TruncatedSVD):  # type: ignore[misc]
@@ -244,9 +236,7 @@ class TruncatedSVD(decomposition.TruncatedSVD):  # type: ignore[misc]
             random_state=self.random_state,
         )
         self.singular_values_ = s
-        self.components_ = _positive_columns(Vt.T, U.T)[0].T
+        self.components_ = positive_columns(Vt.T, U.T)[0].T
         coordinates = np.asarray(X @ self.components_.T)
-        self.explained_variance_ = np.var(coordinates, axis=0)
-        variances = np.var(X, axis=0) if isinstance(X, np.ndarray) else mean_variance_axis(X, 0)[1]
-        self.explained_variance_ratio_ = self.explained_variance_ / variances.sum()
+        self.explained_variance_, self.explained_variance_ratio_ = explained(X, coordinates)
         return coordinates
