@@ -69,7 +69,7 @@ class PivotedCholesky(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of chosen columns."""
-        return len(self.pivots)
+        return int(self.pivots.shape[0])
 
     @property
     def trace_error(self) -> float:
@@ -79,7 +79,7 @@ class PivotedCholesky(FactoredResult):
     @property
     def T(self) -> PivotedCholesky:
         """The factorization of ``K.T``, the conjugate of K."""
-        return dataclasses.replace(self, F=self.F.conj())
+        return dataclasses.replace(self, F=self._given(to_host(self.F).conj()))
 
     def interpolation(self) -> Any:
         """Return T with ``K ~ K[:, pivots] @ T``, shape (k, n), ``T[:, pivots]`` the identity.
@@ -105,7 +105,7 @@ class PivotedCholesky(FactoredResult):
         if norm not in ("nuclear", "fro"):
             raise ValueError(f"norm={norm!r} is not known; expected 'nuclear' or 'fro'")
         problem = PsdSource.of(K)
-        if problem.n != len(self.F):
+        if problem.n != self.shape[0]:
             raise ValueError(f"K has shape {(problem.n, problem.n)}; expected {self.shape}")
         F = to_host(self.F)
         F = F.astype(np.result_type(F, np.float64))
@@ -122,7 +122,7 @@ class PivotedCholesky(FactoredResult):
         return _error.exact(float(np.sqrt(total)), float(np.sqrt(reference)))
 
     def __repr__(self) -> str:
-        n = len(self.F)
+        n = self.shape[0]
         return f"<PivotedCholesky: {self.rank} columns of a ({n}, {n}) matrix, {self.error!r}>"
 
 

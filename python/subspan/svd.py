@@ -78,7 +78,7 @@ class SVDResult(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of singular values."""
-        return len(self.s)
+        return int(self.s.shape[0])
 
     @property
     def T(self) -> Self:

@@ -64,7 +64,7 @@ class InterpolativeDecomposition(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of chosen columns or rows."""
-        return len(self.indices if self.axis is not None else self.indices[0])
+        return int((self.indices if self.axis is not None else self.indices[0]).shape[0])
 
     @property
     def T(self) -> InterpolativeDecomposition:
