@@ -314,6 +314,7 @@ def test_sparse_tensors_are_sparse_input(layout, dtype, rng):
     assert r.error_exact(tensor) == ours.error_exact(A)
 
 
+@pytest.mark.slow
 @pytest.mark.host_only
 def test_wide_sparse_tensors_take_memory_by_their_entries():
     """pytorch#42062: a 2000 x 200000 sparse matrix needs no n x n, nor a dense copy of A."""

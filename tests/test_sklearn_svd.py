@@ -32,6 +32,7 @@ def low_rank(rng, m, n, k, dtype="float64"):
 # ---------------------------------------------------------------- theirs
 
 
+@pytest.mark.slow
 @pytest.mark.host_only
 def test_scikit_learns_own_tests_of_randomized_svd_pass(tmp_path):
     """All of them, but where an array pretends to live on another device than the CPU ("device1").
@@ -47,6 +48,7 @@ def test_scikit_learns_own_tests_of_randomized_svd_pass(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.host_only
 def test_scikit_learns_own_tests_of_truncated_svd_pass(tmp_path):
     run_in_place("sklearn.decomposition.tests.test_truncated_svd", "sklearn_svd", tmp_path)

@@ -124,6 +124,7 @@ def test_sparse_tensors_of_every_layout(layout, dtype):
         torch.testing.assert_close(rebuilt(*ours), expected, atol=atol, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.host_only
 def test_wide_sparse_tensors_take_memory_by_their_entries():
     """pytorch#42062: centring a wide sparse matrix formed a dense one of its size, or its square."""
