@@ -174,6 +174,24 @@ def from_the_right(S, A, convert):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_chunks_may_be_arrays_of_other_libraries(library, rng):
+    """A matrix read in blocks is nobody's array: answers are numpy's."""
+    name, convert = library
+    A = low_rank(rng, 40, 20, 5)
+    expected = subspan.svd(subspan.chunks([A[:15], A[15:]]), 3, rng=0)
+    parts = [convert(A[:15]), convert(A[15:])]
+    if name == "torch":
+        parts[1] = parts[1].to_sparse_csr()
+    for source in (parts, lambda: iter(parts)):
+        found = subspan.svd(subspan.chunks(source), 3, rng=0)
+        assert isinstance(found.U, np.ndarray)
+        np.testing.assert_allclose(found.s, expected.s)
+    np.testing.assert_allclose(
+        subspan.svd(subspan.chunks(convert(A), rows=15), 3, rng=0).s, expected.s
+    )
+
+
 def test_pivots_scores_and_sketches_answer_in_the_callers_library(library, rng):
     """The low-level calls follow the same rule."""
     name, convert = library
