@@ -29,6 +29,7 @@ def scaled_eps(dtype):
     return 1e4 * np.finfo(dtype).eps
 
 
+@pytest.mark.slow
 @pytest.mark.host_only
 def test_scipys_own_tests_pass(tmp_path):
     """All of them: SciPy's file, as it is installed, knows no case that must be left out."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import is_sparse, library_of, to_caller, to_host
+from ._array import caller_of, from_caller, is_sparse, to_caller, to_host
 from .result import ErrorEstimate, Result
 from .source import as_source
 
@@ -16,8 +16,8 @@ from .source import as_source
 class FactoredResult(Result):
     """A result that acts as the matrix ``F_1 @ F_2 @ ... @ F_p``.
 
-    A subclass names its factors, dense or sparse, in `_factors`. Products and ``toarray()`` come back in
-    the library of the first factor, which is that of the matrix decomposed.
+    A subclass names its factors, dense or sparse, in `_factors`, which is asked only where the fields
+    are numpy's. Products and ``toarray()`` come back in the library that the fields come from.
     """
 
     __array_ufunc__ = None  # numpy arrays leave x @ r to us
@@ -32,13 +32,13 @@ class FactoredResult(Result):
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the matrix, or of the batch of matrices."""
-        first, last = self._factors[0].shape, self._factors[-1].shape
-        return (*map(int, first[:-1]), int(last[-1]))
+        factors = self._on_host()
+        return (*map(int, factors[0].shape[:-1]), int(factors[-1].shape[-1]))
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Precision of the approximation, as numpy names it."""
-        dtype: np.dtype[Any] = to_host(self._factors[0]).dtype
+        dtype: np.dtype[Any] = self._on_host()[0].dtype
         return dtype
 
     def __matmul__(self, x: Any) -> Any:
@@ -96,10 +96,10 @@ class FactoredResult(Result):
         return _error.exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
 
     def _on_host(self) -> tuple[Any, ...]:
-        return tuple(to_host(factor) for factor in self._factors)
+        return from_caller(self)._factors
 
     def _given(self, array: Any) -> Any:
-        return to_caller(array, library_of(self._factors[0]))
+        return to_caller(array, caller_of(self))
 
 
 def transposed(x: Any) -> Any:

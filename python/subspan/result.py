@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ._array import to_host
+from ._array import from_caller
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,10 @@ class Result:
         numpy arrays, whatever library A came from.
         """
         arrays: dict[str, np.ndarray[Any, Any]] = {}
-        tree = {"class": type(self).__name__, "fields": _flatten(self.to_dict(), "", arrays)}
+        tree = {
+            "class": type(self).__name__,
+            "fields": _flatten(from_caller(self).to_dict(), "", arrays),
+        }
         text = json.dumps(tree)
         if str(path).endswith(".safetensors"):
             from safetensors.numpy import save_file
@@ -197,7 +200,6 @@ _PLAIN = {"ErrorEstimate": ErrorEstimate, "Plan": Plan}
 
 def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """Turn a field into JSON, moving arrays (dense or sparse) into `arrays`."""
-    value = to_host(value)
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}
