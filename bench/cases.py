@@ -117,6 +117,22 @@ class AlternationCase:
 
 
 @dataclass(frozen=True)
+class ChunkCase:
+    """A matrix in a file, read in chunks of so many rows."""
+
+    m: int
+    n: int
+    rows: int
+    rank: int
+    dask: bool = False
+
+    @property
+    def label(self) -> str:
+        where = "Dask" if self.dask else "chunks"
+        return f"{where}: {self.m} x {self.n}, {self.rows} rows each, k={self.rank}"
+
+
+@dataclass(frozen=True)
 class QualityCase:
     matrix: str
     rank: int
@@ -172,6 +188,19 @@ def alternation_cases(small: bool) -> list[AlternationCase]:
         for blas in ("numpy", "scipy")
         for call in ("interpolative", "Gaussian sketch")
     ]
+
+
+def chunk_cases(small: bool) -> list[ChunkCase]:
+    """Growing, so that memory can be seen not to."""
+    if small:
+        return [ChunkCase(4000, 200, 500, 10)]
+    return [ChunkCase(m, 1000, 8000, 50) for m in (100_000, 200_000, 400_000)]
+
+
+def dask_cases(small: bool) -> list[ChunkCase]:
+    if small:
+        return [ChunkCase(4000, 200, 500, 10, dask=True)]
+    return [ChunkCase(160_000, 2000, 4000, 50, dask=True)]
 
 
 def quality_cases(small: bool, full: bool) -> list[QualityCase]:

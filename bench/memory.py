@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 Call = Callable[[Any, int, int], Any]  # (A, rank, seed) -> result
+Load = Callable[[Path], Any]
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -32,8 +33,15 @@ def stored(A: Any) -> Iterator[Path]:
         yield path
 
 
-def peak_extra(call: Call, path: Path, rank: int) -> dict[str, int] | None:
-    """Bytes that ``call(A, rank, 0)`` adds at its peak, result included; None without /proc.
+def load_stored(path: Path) -> Any:
+    """Load what `stored` wrote."""
+    return sp.load_npz(path) if path.suffix == ".npz" else np.load(path)
+
+
+def peak_extra(
+    call: Call, path: Path, rank: int, load: Load = load_stored
+) -> dict[str, int] | None:
+    """Bytes that ``call(load(path), rank, 0)`` adds at its peak, result included; None without /proc.
 
     The high-water mark of resident memory, reset just before the call; threads and libraries have
     been started by a small problem.
@@ -41,11 +49,11 @@ def peak_extra(call: Call, path: Path, rank: int) -> dict[str, int] | None:
     if not _CLEAR.exists():
         return None
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, call, path, rank).result()
+        return pool.submit(_measure, call, path, rank, load).result()
 
 
-def _measure(call: Call, path: Path, rank: int) -> dict[str, int]:
-    A = sp.load_npz(path) if path.suffix == ".npz" else np.load(path)
+def _measure(call: Call, path: Path, rank: int, load: Load) -> dict[str, int]:
+    A = load(path)
     warm = np.random.default_rng(0).standard_normal((300, 200)).astype(A.dtype)
     call(sp.csr_array(warm) if sp.issparse(A) else warm, 5, 0)
     _CLEAR.write_text("5")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SUITES = ("sketch", "interp", "pivot", "blas", "quality", "cholesky")
+SUITES = ("sketch", "interp", "pivot", "blas", "quality", "cholesky", "chunks")
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}
     | {"subspan", "options", "note"},
@@ -63,7 +63,7 @@ def test_a_suite_runs_and_writes_the_documented_lines(suite, tmp_path):
         assert line["method"] in text
         assert bool(line["errors"]) >= (line["role"] == "ours"), "a time without its error"
         assert bool(line["errors"]) >= (suite == "interp" and line["role"] == "peer")
-    assert any(line.get("memory") for line in lines) == (suite == "interp")
+    assert any(line.get("memory") for line in lines) == (suite in ("interp", "chunks"))
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert not list(tmp_path.glob("*.part"))
     again = _python("bench.compare", path, path)

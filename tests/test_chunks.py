@@ -178,7 +178,9 @@ def test_error_functions():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
-@pytest.mark.parametrize("options", [{}, {"method": "block_krylov"}, {"rank": None, "rtol": 1e-2}])
+@pytest.mark.parametrize(
+    "options", [{}, {"method": "block_krylov"}, {"rank": None, "rtol": 1.3e-2}]
+)
 def test_svd_is_that_of_the_matrix_in_memory(dtype, options):
     A = matrix(dtype)
     B = subspan.chunks(cut(A, 100, 101, 180))

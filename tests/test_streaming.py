@@ -218,6 +218,9 @@ def test_refused():
         found.read(np.ones((4, 4)))
     from scipy.sparse.linalg import aslinearoperator
 
+    for form in (1j * np.ones((5, 4)), subspan.chunks([1j * np.ones((5, 4))])):
+        with pytest.raises(TypeError, match="A has dtype complex128; expected float64"):
+            found.read(form)
     with pytest.raises(TypeError, match="two passes"):
         found.read(aslinearoperator(np.ones((5, 4))))
     assert found.rows_seen == 0

@@ -83,6 +83,25 @@ void register_dtype(py::module_& m) {
         py::arg("source"), py::arg("S"), py::arg("SA").noconvert(), py::arg("G"),
         py::arg("GA").noconvert(), py::arg("norms2").noconvert());
     m.def(
+        "multiply_transpose",
+        [](const SourceHandle<T>& handle, const py::array_t<T, py::array::f_style>& X,
+           py::array_t<T, py::array::f_style> out) {
+            require(X.ndim() == 2 && out.ndim() == 2 && X.shape(0) == handle.rows &&
+                        out.shape(0) == handle.cols && out.shape(1) == X.shape(1),
+                    "multiply_transpose: shapes do not match");
+            Executor ex(poll_of(py::none()));
+            const LoadedSource<T> A(ex, handle);
+            // Sources on the executor take what may be written to, though they do not write to X.
+            const Input<T> x(ex, X.data(), X.size());
+            Output<T> product(ex, out.mutable_data(), out.size());
+            const MatrixView<T> view(const_cast<T*>(x.data()), X.shape(0), X.shape(1));
+            const MatrixView<T> Y(product.data(), out.shape(0), out.shape(1));
+            const Running running;
+            apply_transpose(ex, A.get(), view, Y);
+            product.finish();
+        },
+        py::arg("source"), py::arg("X").noconvert(), py::arg("out").noconvert());
+    m.def(
         "gather_columns",
         [](const SourceHandle<T>& handle, const py::array_t<index>& J,
            py::array_t<T, py::array::f_style> out) {

@@ -79,6 +79,8 @@ def sketch_pass(
     norms2: NDArray[np.float64],
 ) -> None: ...
 def column_norms2(source: Source, out: NDArray[np.float64], progress: Any = None) -> None: ...
+def orthonormalize(A: NDArray[Any]) -> None: ...
+def multiply_transpose(source: Source, X: NDArray[Any], out: NDArray[Any]) -> None: ...
 def gather_columns(source: Source, J: NDArray[np.int64], out: NDArray[Any]) -> None: ...
 def sketch(S: SketchOperator, source: Source, out: NDArray[Any], progress: Any = None) -> None: ...
 def sketch_adjoint(S: SketchOperator, X: NDArray[Any], out: NDArray[Any]) -> None: ...
@@ -121,7 +123,9 @@ def find_range(
     want_norms: bool,
     progress: Callable[[], None] | None,
 ) -> Range: ...
-def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
+def factor_whole(
+    source: Source, transposed: Source, progress: Callable[[], None] | None
+) -> Range: ...
 
 class Cholesky:
     rank: int
@@ -142,6 +146,37 @@ def pivoted_cholesky(
     seed: int,
     progress: Callable[[], None] | None,
 ) -> Cholesky: ...
+def svd_batch(
+    A: NDArray[Any],
+    *,
+    size: int,
+    power_iterations: int,
+    full: bool,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    Ut: NDArray[Any],
+    s: NDArray[Any],
+    Vh: NDArray[Any],
+    facts: NDArray[np.float64],
+    progress: Callable[[], None] | None,
+) -> None: ...
+def interp_batch(
+    A: NDArray[Any],
+    method: str,
+    *,
+    rank: int,
+    sketch: SketchOperator,
+    pivot_rows: int,
+    probe: SketchOperator,
+    seed: int,
+    block: int,
+    variant: float,
+    mode: int,
+    indices: NDArray[np.int64],
+    W: NDArray[Any],
+    facts: NDArray[np.float64],
+    progress: Callable[[], None] | None,
+) -> None: ...
 
 class Eigenpairs:
     values: NDArray[np.float64]

@@ -66,9 +66,12 @@ class Progress:
                     self._bar.close()
         self._tell()
 
-    def block(self, done: int, total: int) -> None:
-        """Report a block of a matrix that is read in blocks; `total` may be unknown, then `done`."""
-        self._tell({"block": done, "blocks": total})
+    @property
+    def block(self) -> Callable[[int, int], None] | None:
+        """What is called with (blocks done, blocks in all) of a matrix read in blocks, if anybody listens."""
+        if self._report is None:
+            return None
+        return lambda done, total: self._tell({"block": done, "blocks": total})
 
     def _tell(self, more: dict[str, int] | None = None) -> None:
         if self._report is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import as_rank, library_of, to_caller, to_host
+from ._array import as_rank, caller_of, to_caller, to_host
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
@@ -70,7 +70,7 @@ class PivotedCholesky(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of chosen columns."""
-        return len(self.pivots)
+        return int(self.pivots.shape[0])
 
     @property
     def trace_error(self) -> float:
@@ -80,7 +80,7 @@ class PivotedCholesky(FactoredResult):
     @property
     def T(self) -> PivotedCholesky:
         """The factorization of ``K.T``, the conjugate of K."""
-        return dataclasses.replace(self, F=self.F.conj())
+        return dataclasses.replace(self, F=self._given(to_host(self.F).conj()))
 
     def interpolation(self) -> Any:
         """Return T with ``K ~ K[:, pivots] @ T``, shape (k, n), ``T[:, pivots]`` the identity.
@@ -94,7 +94,7 @@ class PivotedCholesky(FactoredResult):
         if len(S) > 0:  # F F_S^-1 reproduces the rows S; its adjoint is T
             T = solve_triangular(F[S], F.conj().T, trans="C", lower=True)
             T[:, S] = np.eye(len(S))
-        return to_caller(T, library_of(self.F))
+        return self._given(T)
 
     def eigh(self) -> EighResult:
         """Return the eigenvalues, largest first, and eigenvectors of ``F F^H``; ``O(n k^2)`` flops."""
@@ -108,7 +108,7 @@ class PivotedCholesky(FactoredResult):
             plan=self.plan,
             seed=self.seed,
         )
-        return to_caller(pairs, library_of(self.F))
+        return to_caller(pairs, caller_of(self))
 
     def error_exact(self, K: Any, *, norm: str = "nuclear") -> ErrorEstimate:
         """Measure the error against K.
@@ -119,7 +119,7 @@ class PivotedCholesky(FactoredResult):
         if norm not in ("nuclear", "fro"):
             raise ValueError(f"norm={norm!r} is not known; expected 'nuclear' or 'fro'")
         problem = PsdSource.of(K)
-        if problem.n != len(self.F):
+        if problem.n != self.shape[0]:
             raise ValueError(f"K has shape {(problem.n, problem.n)}; expected {self.shape}")
         F = to_host(self.F)
         F = F.astype(np.result_type(F, np.float64))
@@ -136,7 +136,7 @@ class PivotedCholesky(FactoredResult):
         return _error.exact(float(np.sqrt(total)), float(np.sqrt(reference)))
 
     def __repr__(self) -> str:
-        n = len(self.F)
+        n = self.shape[0]
         return f"<PivotedCholesky: {self.rank} columns of a ({n}, {n}) matrix, {self.error!r}>"
 
 
@@ -155,7 +155,7 @@ def pivoted_cholesky(
 
     Parameters
     ----------
-    K : array, sparse matrix, or kernel matrix, shape (n, n)
+    K : array of any library, sparse matrix or tensor, or kernel matrix, shape (n, n)
         Hermitian positive semidefinite. float32, float64, complex64 or complex128 in any order;
         others are promoted. A kernel, see :func:`subspan.kernel`, or any object with ``shape``,
         ``dtype``, ``diag()`` and ``block(I, J)``, is asked for its diagonal, the chosen columns and

@@ -63,7 +63,7 @@ class Source:
         return int(self.matrix.passes) if self.kind == "blocks" else 0
 
     @contextmanager
-    def heard_by(self, listener: Callable[[int, int], None]) -> Iterator[None]:
+    def heard_by(self, listener: Callable[[int, int], None] | None) -> Iterator[None]:
         """Tell somebody (blocks done, blocks in all) while a matrix is read in blocks."""
         if self.kind != "blocks":
             yield
@@ -158,6 +158,10 @@ def _as_blocks(A: Any) -> Any:
         from .chunks import chunks
 
         return chunks(A)
+    if module.startswith("dask.array"):
+        from .dask import from_dask
+
+        return from_dask(A)
     return None
 
 

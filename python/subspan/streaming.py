@@ -147,7 +147,7 @@ class StreamingSketch:
         self.size = min(self.rank + extra, m, n)
         self._operators = Operators.draw(self.shape, self.size, self.seed)
         size, sum_dtype = self.size, np.result_type(self.dtype, np.float64)
-        self._Y = np.zeros((m, size), self.dtype)
+        self._Y = np.zeros((m, size), self.dtype, order="F")
         self._P = np.zeros((m, _PROBES), self.dtype)
         self._X = np.zeros((n, size), sum_dtype)
         self._Z = np.zeros((2 * size, 2 * size), sum_dtype)
@@ -201,6 +201,8 @@ class StreamingSketch:
             raise ValueError(f"A has shape {source.shape}; expected {self.shape}")
         if source.kind == "operator":
             raise TypeError("A is an operator, whose products with both sides take two passes")
+        if not np.can_cast(source.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"A has dtype {source.dtype}; expected {self.dtype}")
         if source.kind == "blocks":
             flip = source.matrix.transposed
             work = partial(sketch_block, operators=self._operators, flip=flip)
@@ -247,8 +249,11 @@ class StreamingSketch:
 
     def _add(self, parts: Parts, rows: slice) -> None:
         Y, P, norms2, X, Z = parts
-        self._Y[rows] += Y
-        self._P[rows] += P
+        if len(Y) == self.shape[0] and not self._seen.any():  # all at once: no second copy
+            self._Y, self._P = (part.astype(self.dtype, copy=False) for part in (Y, P))
+        else:
+            self._Y[rows] += Y
+            self._P[rows] += P
         self._X += X
         self._Z += Z
         if self._seen[rows].any():
@@ -283,7 +288,7 @@ class StreamingSketch:
         ``Q = orth(Y)``, ``P = orth(X)``, core ``(Phi Q)^+ Z ((Psi P)^+)^H`` by QR; ``O((m + n) l^2)``.
         """
         k = self.rank if rank is None else as_rank(rank, self.size, "rank")
-        Q, P = np.linalg.qr(self._Y)[0], np.linalg.qr(self._X.conj())[0]
+        Q, P = _basis(self._Y), _basis(self._X.conj())
         core = _least_squares(_apply(self._operators.Phi, Q), self._Z)
         core = _least_squares(_apply(self._operators.Psi, P), core.conj().T).conj().T
         Uc, s, Vhc = np.linalg.svd(core)
@@ -294,11 +299,19 @@ class StreamingSketch:
 
     def _error(self, U: NDArray[Any], s: NDArray[Any], Vh: NDArray[Any]) -> ErrorEstimate:
         E = self._P - U @ (s[:, None] * _apply(self._operators.G, Vh.T).T)
-        gram = widened(E).conj().T @ widened(E)
+        E = widened(E)
+        gram = E.conj().T @ E
         norm2 = self._norm2
         if norm2 is None:
             norm2 = float((np.abs(widened(self._P)) ** 2).sum())
         return _error.from_probe_gram(gram, "fro", float(np.sqrt(norm2)))
+
+
+def _basis(Y: NDArray[Any]) -> NDArray[Any]:
+    """Orthonormal basis of a space that contains the columns of Y."""
+    Q = np.array(Y, order="F")
+    _native.module().orthonormalize(Q)
+    return Q
 
 
 def _apply(S: Any, A: NDArray[Any]) -> NDArray[Any]:
