@@ -108,7 +108,7 @@ def svd(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
         precision are promoted. Any order, read-only, strided with a leading dimension or
         memory-mapped: no copy.
