@@ -83,6 +83,28 @@ class PivotCase:
 
 
 @dataclass(frozen=True)
+class KernelCase:
+    """Gaussian kernel matrix of points in clusters whose sizes fall like 1/i."""
+
+    n: int
+    dim: int
+    rank: int
+    stored: bool  # the matrix, or the kernel function
+
+    @property
+    def label(self) -> str:
+        form = "stored" if self.stored else "by its function"
+        return f"Gaussian kernel, {self.n} points in dimension {self.dim}, {form}, k={self.rank}"
+
+    def points(self) -> NDArray[np.float64]:
+        rng = np.random.default_rng(0)
+        share = 1 / np.arange(1.0, 51)
+        cluster = rng.choice(50, size=self.n, p=share / share.sum())
+        centres = 4 * rng.standard_normal((50, self.dim))
+        return centres[cluster] + rng.standard_normal((self.n, self.dim))
+
+
+@dataclass(frozen=True)
 class AlternationCase:
     blas: str
     n: int
@@ -151,6 +173,13 @@ def pivot_cases(small: bool, full: bool) -> list[PivotCase]:
         return [PivotCase(2000, 50)]
     cases = [PivotCase(32_000, 1000), PivotCase(512_000, 100), PivotCase(1_024_000, 40)]
     return [*cases, PivotCase(512_000, 500)] if full else cases
+
+
+def kernel_cases(small: bool) -> list[KernelCase]:
+    if small:
+        return [KernelCase(600, 4, 40, True), KernelCase(800, 4, 40, False)]
+    stored = [KernelCase(4000, 4, k, True) for k in (100, 400)]
+    return [*stored, *(KernelCase(50_000, 8, k, False) for k in (200, 1000))]
 
 
 def alternation_cases(small: bool) -> list[AlternationCase]:

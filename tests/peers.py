@@ -25,14 +25,14 @@ def run_in_place(module, plugin, folder, *options):
     path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
     out = subprocess.run(
         [
-            *(sys.executable, "-W", "error", "-m", "pytest", "--pyargs", module, "-q"),
+            *(sys.executable, "-m", "pytest", "--pyargs", module, "-q", "-W", "error"),
             *("-c", os.devnull, "--noconftest", "-p", "no:cacheprovider"),
             *("-p", f"in_place.{plugin}", *options),
         ],
         capture_output=True,
         text=True,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "SCIPY_ARRAY_API": "1"},
     )
     assert out.returncode == 0, out.stdout + out.stderr
     return int(re.search(r"(\d+) passed", out.stdout)[1])

@@ -538,7 +538,7 @@ def test_bad_arguments_are_refused_by_name():
         subspan.pivoted_cholesky(np.ones((3, 4)), 2)
     with pytest.raises(ValueError, match="2-d"):
         subspan.pivoted_cholesky(np.ones(3), 2)
-    with pytest.raises(TypeError, match=r"operator.*psd=True"):
+    with pytest.raises(TypeError, match=r"operator, which.*psd=True"):
         subspan.pivoted_cholesky(aslinearoperator(K), 2)
     with pytest.raises(TypeError, match=r"K is a function.*subspan\.kernel"):
         subspan.pivoted_cholesky(lambda i, j: 1, 2)
@@ -678,3 +678,26 @@ def test_matrices_with_a_known_spectrum_of_the_package(rng):
     Q = np.linalg.qr(A[:, r.pivots])[0]
     assert r.trace_error == pytest.approx(np.linalg.norm(A - Q @ (Q.T @ A)) ** 2, rel=1e-6)
     assert r.trace_error < 30 * columns.error.value**2
+
+
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_other_libraries_get_their_own_arrays(library, rng):
+    xp = pytest.importorskip("torch" if library == "torch" else "jax.numpy")
+    K = psd(rng, 0.7 ** np.arange(40), "float32")
+    given_K = xp.from_numpy(K) if library == "torch" else xp.asarray(K)
+    r = subspan.pivoted_cholesky(given_K, 10, rng=0)
+    plain = subspan.pivoted_cholesky(K, 10, rng=0)
+    F, S = r
+    assert type(F) is type(given_K)
+    assert type(S) is type(given_K)
+    np.testing.assert_allclose(np.asarray(F), plain.F, atol=1e-6)
+    assert type(r.interpolation()) is type(given_K)
+    assert type(r.eigh().V) is type(given_K)
+    assert type(r @ np.ones(40, np.float32)) is type(given_K)
+    assert r.error_exact(given_K).value == pytest.approx(plain.error_exact(K).value, rel=1e-3)
+    assert r.dtype == np.float32
+
+
+def test_matrices_read_in_blocks_are_refused(rng):
+    with pytest.raises(TypeError, match=r"K is given by blocks.*psd=True"):
+        subspan.pivoted_cholesky(subspan.chunks([np.eye(4), np.eye(4)]), 2)

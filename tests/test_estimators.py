@@ -6,20 +6,32 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.base import clone
+from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from subspan.estimators import InterpolativeSelector, RowSelector, SketchTransformer
+from subspan.estimators import (
+    InterpolativeSelector,
+    NystroemRBRP,
+    RandomizedSVD,
+    RowSelector,
+    SketchTransformer,
+)
 
 ESTIMATORS = [
     InterpolativeSelector(),
+    NystroemRBRP(),
+    RandomizedSVD(),
     RowSelector(),
     SketchTransformer(),
 ]
 # The parameter that says how many features come out.
 SIZES = {
     "InterpolativeSelector": "rank",
+    "NystroemRBRP": "n_components",
+    "RandomizedSVD": "rank",
     "RowSelector": "rank",
     "SketchTransformer": "n_components",
 }
@@ -33,7 +45,11 @@ def of_size(estimator, k, seed=0):
     return clone(estimator).set_params(**{SIZES[type(estimator).__name__]: k}, random_state=seed)
 
 
-named = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+LINEAR = [
+    e.set_params(kernel="linear") if isinstance(e, NystroemRBRP) else e
+    for e in map(clone, ESTIMATORS)
+]
+named = pytest.mark.parametrize("estimator", LINEAR, ids=lambda e: type(e).__name__)
 
 
 @pytest.mark.host_only
@@ -176,6 +192,76 @@ def test_sketch_transformer_applies_its_operator(kind, rng):
     )
     with pytest.raises(ValueError, match="kind='nonsense' is not known"):
         SketchTransformer(32, kind="nonsense").fit(X)
+
+
+def test_randomized_svd_meets_a_tolerance_and_says_what_it_explains(rng):
+    X = low_rank(rng, 60, 20, 6) + 1e-4 * rng.standard_normal((60, 20))
+    reducer = RandomizedSVD(rtol=1e-3, random_state=0).fit(X)
+    V = reducer.components_
+    assert len(V) == 6
+    np.testing.assert_allclose(V @ V.T, np.eye(6), atol=1e-12)
+    back = reducer.inverse_transform(reducer.transform(X))
+    assert np.linalg.norm(X - back) <= 1e-3 * np.linalg.norm(X)
+    assert (V[np.arange(6), np.abs(V).argmax(axis=1)] > 0).all()
+    np.testing.assert_allclose(reducer.explained_variance_, (X @ V.T).var(axis=0))
+    assert reducer.explained_variance_ratio_.sum() == pytest.approx(1, abs=1e-6)
+    assert RandomizedSVD(2).fit(np.ones((4, 3))).explained_variance_ratio_.tolist() == [0, 0]
+
+
+def gaussian_of_two(x, y):
+    """A kernel as scikit-learn takes it from users: of two samples."""
+    return float(np.exp(-0.1 * np.sum((x - y) ** 2)))
+
+
+@pytest.mark.parametrize(
+    "kernel", ["rbf", "laplacian", "poly", "cosine", "linear", gaussian_of_two]
+)
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_nystroem_features_are_the_nystroem_approximation(kernel, kind, rng):
+    """Z Z^T = K[:, S] K[S, S]^-1 K[S, :], on samples of `fit` and on new ones."""
+    X, new = rng.standard_normal((60, 5)), rng.standard_normal((10, 5))
+    given = scipy.sparse.csr_matrix(X) if kind == "sparse" else X
+    if callable(kernel) and kind == "sparse":
+        pytest.skip("scikit-learn calls functions of two samples with dense ones only")
+    fitted = NystroemRBRP(kernel, n_components=4, random_state=0).fit(given)
+    S = fitted.component_indices_
+    K = pairwise_kernels(X, metric=kernel)
+    Z = fitted.transform(given)
+    np.testing.assert_allclose(Z @ Z.T, K[:, S] @ np.linalg.solve(K[np.ix_(S, S)], K[S]), atol=1e-8)
+    assert fitted.error_.value == pytest.approx(np.trace(K - Z @ Z.T))
+    cross = pairwise_kernels(new, X[S], metric=kernel)
+    np.testing.assert_allclose(
+        fitted.transform(new) @ Z.T, cross @ np.linalg.solve(K[np.ix_(S, S)], K[S]), atol=1e-8
+    )
+    with_kernel = NystroemRBRP("precomputed", n_components=4, random_state=0).fit(K)
+    assert set(with_kernel.component_indices_) == set(S)
+    features = with_kernel.transform(K)
+    np.testing.assert_allclose(features @ features.T, Z @ Z.T, atol=1e-10)
+
+
+def test_nystroem_finds_small_clusters_that_uniform_landmarks_miss(rng):
+    """Nine hundred points in one place and five far outliers: ten landmarks must see them all."""
+    X = np.r_[0.01 * rng.standard_normal((900, 2)), 10 * np.eye(5, 2) + 5 * np.arange(5)[:, None]]
+    K = rbf_kernel(X, gamma=1.0)
+
+    def error(features):
+        Z = features.fit_transform(X)
+        return np.trace(K - Z @ Z.T)
+
+    ours = [error(NystroemRBRP(gamma=1.0, n_components=10, random_state=s)) for s in range(5)]
+    theirs = [error(Nystroem(gamma=1.0, n_components=10, random_state=s)) for s in range(5)]
+    assert max(ours) < 0.5
+    assert min(theirs) > 2
+
+
+def test_nystroem_stops_at_a_tolerance_and_at_the_number_of_samples(rng):
+    X = rng.standard_normal((200, 1))
+    fitted = NystroemRBRP(gamma=0.1, rtol=1e-6, random_state=0).fit(X)
+    assert fitted.error_.relative <= 1e-6
+    assert fitted.transform(X).shape[1] < 20
+    assert NystroemRBRP(gamma=10.0, n_components=500).fit_transform(X[:7]).shape == (7, 7)
+    with pytest.raises(ValueError, match="K must be positive semidefinite"):
+        NystroemRBRP("sigmoid", gamma=1.0, coef0=-1.0).fit(rng.standard_normal((50, 3)))
 
 
 @pytest.mark.host_only

@@ -10,6 +10,9 @@ void register_select_real(py::module_&);
 void register_select_complex(py::module_&);
 void register_range(py::module_&);
 void register_cholesky(py::module_&);
+void register_batch(py::module_&);
+void register_eigh(py::module_&);
+void register_generalized_nystrom(py::module_&);
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -36,4 +39,7 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_select_complex(m);
     bind::register_range(m);
     bind::register_cholesky(m);
+    bind::register_batch(m);
+    bind::register_eigh(m);
+    bind::register_generalized_nystrom(m);
 }

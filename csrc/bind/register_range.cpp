@@ -46,12 +46,12 @@ RangeHandle<T> find(const SourceHandle<T>& A, const SourceHandle<T>& At, index s
 }
 
 template <class T>
-RangeHandle<T> factor(const SourceHandle<T>& A, const py::object& progress) {
+RangeHandle<T> factor(const SourceHandle<T>& A, const SourceHandle<T>& At,
+                      const py::object& progress) {
     RangeHandle<T> result{std::make_shared<Executor>(poll_of(progress)), {}, {}, {}};
-    const LoadedSource<T> a(*result.ex, A);
-    require(A.rows >= A.cols, "factor_whole expects a tall matrix");
+    const LoadedSource<T> a(*result.ex, A), at(*result.ex, At);
     const Running running;
-    result.range = factor_whole<T>(*result.ex, a.get());
+    result.range = factor_whole<T>(*result.ex, BothWays<T>{a.get(), at.get()});
     result.ex->sync();
     return result;
 }
@@ -89,13 +89,16 @@ template <class T>
 void vectors(RangeHandle<T>& handle, py::array_t<T, py::array::f_style>& U, py::array_t<T>& Vh) {
     Executor& ex = *handle.ex;
     require(handle.small.has_value(), "singular_values() comes first");
+    const Range<T, Executor>& range = handle.range;
+    const bool flipped = range.of_transpose;
     require(U.shape(1) == Vh.shape(0) && U.shape(1) <= handle.small->size &&
-                U.shape(0) == handle.range.rows && Vh.shape(1) == handle.range.cols,
+                U.shape(0) == (flipped ? range.cols : range.rows) &&
+                Vh.shape(1) == (flipped ? range.rows : range.cols),
             "vectors: shapes do not match");
     Output<T> left(ex, U.mutable_data(), U.size());
     TransposedOutput<T> right(ex, Vh);
     const Running running;
-    singular_vectors(ex, handle.range.Q(), handle.range.Bt(), *handle.small, view_of(left, U),
+    singular_vectors(ex, range.Q(), range.Bt(), *handle.small, flipped, view_of(left, U),
                      right.view());
     left.finish();
     right.finish();
@@ -165,7 +168,8 @@ void register_dtype(py::module_& m) {
           py::arg("probe_factor"), py::arg("sketch"), py::arg("probe"), py::arg("want_norms"),
           py::arg("progress"));
     m.def("orthonormalize", &orthonormal_basis<T>, py::arg("A").noconvert());
-    m.def("factor_whole", &factor<T>, py::arg("source"), py::arg("progress"));
+    m.def("factor_whole", &factor<T>, py::arg("source"), py::arg("transposed"),
+          py::arg("progress"));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ Skeleton<T, Executor> select_by_name(Executor& ex, const AnySource<T>& A, const 
     if (method == "lupp") return select_lupp<T>(ex, A, options);
     if (method == "lupp_adaptive") return select_lupp_adaptive<T>(ex, A, options);
     if (method == "sketched_cpqr") return select_sketched_cpqr<T>(ex, A, options);
+    if (method == "full_cpqr") return select_full_cpqr<T>(ex, A, options);
     if (method == "rbrp") return blockwise(Proposal::Random, true);
     if (method == "brp") return blockwise(Proposal::Random, false);
     if (method == "greedy") return blockwise(Proposal::Greedy, true);

@@ -40,6 +40,10 @@ template <class T>
 void thin_svd(Fake& ex, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {
     ex.enqueue([=](Host& host) { thin_svd<T>(host, A, s, Vh); });
 }
+template <class T>
+void eigh(Fake& ex, MatrixView<T> A, real_t<T>* w) {
+    ex.enqueue([=](Host& host) { eigh<T>(host, A, w); });
+}
 
 template <class S, class T>
 concept ConcreteSource = !std::is_same_v<S, AnySource<T>>;

@@ -46,6 +46,16 @@ void for_each_entry(Fake& ex, index rows, index cols, const F& body) {
     ex.enqueue([=](Host& host) { for_each_entry(host, rows, cols, body); });
 }
 
+/// One problem after the other: a device of one queue.
+template <class F>
+void for_each_problem(Fake& ex, index n, const F& body) {
+    for (index i = 0; i < n; ++i) {
+        body(ex, i);
+        ex.sync();
+        ex.poll();
+    }
+}
+
 double sum(Fake& ex, const double* x, index n);
 
 }  // namespace subspan

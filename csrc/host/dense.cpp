@@ -364,6 +364,38 @@ void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {
     });
 }
 
+template <class T>
+void eigh(Host&, MatrixView<T> A, real_t<T>* w) {
+    require(A.rows == A.cols, "eigh expects a square matrix, got ", A.rows, " by ", A.cols);
+    if (A.rows == 0) return;
+    with_blas_int([&]<class Int>(Int) {
+        const Int n = narrow<Int>(A.rows), lda = leading<Int>(A.ld);
+        std::vector<T> work(1);
+        std::vector<real_t<T>> rwork(1);
+        std::vector<Int> iwork(1);
+        const char job = 'V', uplo = 'U';
+        Int info = 0, lwork = -1, lrwork = -1, liwork = -1;
+        const auto factor = [&] {
+            if constexpr (is_complex<T>)
+                call<T>(Routine::heevd, &job, &uplo, &n, A.data, &lda, w, work.data(), &lwork,
+                        rwork.data(), &lrwork, iwork.data(), &liwork, &info);
+            else
+                call<T>(Routine::heevd, &job, &uplo, &n, A.data, &lda, w, work.data(), &lwork,
+                        iwork.data(), &liwork, &info);
+            check(info, "heevd");
+        };
+        factor();
+        lwork = narrow<Int>(work_size(work[0]));
+        lrwork = narrow<Int>(work_size(rwork[0]));
+        liwork = iwork[0];
+        work.resize(static_cast<std::size_t>(lwork));
+        rwork.resize(static_cast<std::size_t>(lrwork));
+        iwork.resize(static_cast<std::size_t>(liwork));
+        factor();
+        if (info > 0) throw NumericalError("heevd: the eigenvalue iteration did not converge");
+    });
+}
+
 #define SUBSPAN_INSTANTIATE(T)                                                  \
     template void gemm<T>(Host&, Op, Op, T, In<T>, In<T>, T, MatrixView<T>);    \
     template void trsm<T>(Host&, Side, Uplo, Op, Diag, In<T>, MatrixView<T>);   \
@@ -372,7 +404,8 @@ void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {
     template void cholesky<T>(Host&, MatrixView<T>, index*);                    \
     template void householder_qr<T>(Host&, MatrixView<T>, MatrixView<T>, bool); \
     template void pivoted_qr<T>(Host&, MatrixView<T>, index*);                  \
-    template void thin_svd<T>(Host&, MatrixView<T>, real_t<T>*, MatrixView<T>);
+    template void thin_svd<T>(Host&, MatrixView<T>, real_t<T>*, MatrixView<T>); \
+    template void eigh<T>(Host&, MatrixView<T>, real_t<T>*);
 SUBSPAN_INSTANTIATE(float)
 SUBSPAN_INSTANTIATE(double)
 SUBSPAN_INSTANTIATE(std::complex<float>)

@@ -23,5 +23,7 @@ template <class T>
 void pivoted_qr(Host&, MatrixView<T> A, index* perm);
 template <class T>
 void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh);
+template <class T>
+void eigh(Host&, MatrixView<T> A, real_t<T>* w);
 
 }  // namespace subspan

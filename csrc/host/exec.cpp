@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -111,6 +112,31 @@ void set_thread_limit(int threads) {
 Host::Host(std::function<void()> poll)
     : poll_(std::move(poll)),
       threads_(thread_limit.load() > 0 ? thread_limit.load() : lapack_table().threads()) {}
+
+Host Host::serial() {
+    Host alone;
+    alone.threads_ = 1;
+    return alone;
+}
+
+void for_each_problem(Host& ex, index n, const std::function<void(Host&, index)>& body) {
+    const index round = 64 * ex.threads();  // between two chances to interrupt
+    std::mutex guard;
+    std::exception_ptr failure;
+    for (index first = 0; first < n && !failure; first += round) {
+        ex.for_each_task(std::min(round, n - first), [&](index i) {
+            try {
+                Host own = Host::serial();
+                body(own, first + i);
+            } catch (...) {
+                const std::lock_guard lock(guard);
+                if (!failure) failure = std::current_exception();
+            }
+        });
+        ex.poll();
+    }
+    if (failure) std::rethrow_exception(failure);
+}
 
 void* Host::allocate(std::size_t bytes) {
     return take_block(bytes);

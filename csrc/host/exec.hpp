@@ -12,6 +12,8 @@ class Host {
   public:
     /// `poll` is called between blocks of long work and may throw to stop it.
     explicit Host(std::function<void()> poll = {});
+    /// An executor for one of many problems that are solved side by side: it runs on its caller alone.
+    static Host serial();
 
     void* allocate(std::size_t bytes);
     void deallocate(void* data, std::size_t bytes) noexcept;
@@ -62,6 +64,10 @@ void for_each_entry(Host& ex, index rows, index cols, const F& body) {
         },
         rows);
 }
+
+/// body(own, i) for i = 0 .. n-1: independent problems side by side, each on a serial executor of its
+/// own. The first exception stops the call once the problems that have begun are done.
+void for_each_problem(Host& ex, index n, const std::function<void(Host&, index)>& body);
 
 /// Sum in index order.
 double sum(Host&, const double* x, index n);

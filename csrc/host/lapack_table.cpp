@@ -50,9 +50,16 @@ LapackTable& lapack_table() {
 std::array<std::string, LapackTable::routines> LapackTable::names(char letter) {
     const bool cplx = letter == 'c' || letter == 'z';
     const std::string x(1, letter);
-    return {x + "gemm",  x + "trsm",  x + (cplx ? "herk" : "syrk"),   x + "getrf",
-            x + "potrf", x + "geqrf", x + (cplx ? "ungqr" : "orgqr"), x + "geqp3",
-            x + "gesdd"};
+    return {x + "gemm",
+            x + "trsm",
+            x + (cplx ? "herk" : "syrk"),
+            x + "getrf",
+            x + "potrf",
+            x + "geqrf",
+            x + (cplx ? "ungqr" : "orgqr"),
+            x + "geqp3",
+            x + "gesdd",
+            x + (cplx ? "heevd" : "syevd")};
 }
 
 bool LapackTable::load_library(void* handle, const std::string& source) {

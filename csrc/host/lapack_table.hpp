@@ -12,7 +12,7 @@
 
 namespace subspan {
 
-enum class Routine { gemm, trsm, herk, getrf, potrf, geqrf, orgqr, geqp3, gesdd, count };
+enum class Routine { gemm, trsm, herk, getrf, potrf, geqrf, orgqr, geqp3, gesdd, heevd, count };
 
 class LapackTable {
   public:

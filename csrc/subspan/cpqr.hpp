@@ -1,5 +1,8 @@
-// Column-pivoted QR of a sketch: B = S A (l-by-n), pivots of B for A (Voronin and Martinsson, 2017).
+// Column-pivoted QR: of a sketch B = S A (l-by-n), the pivots of B serving A (Voronin and Martinsson,
+// 2017); and of a copy of A itself, for matrices so small that a sketch of them is not smaller.
 #pragma once
+
+#include <numeric>
 
 #include "subspan/lupp.hpp"
 
@@ -23,6 +26,40 @@ Skeleton<T, E> select_sketched_cpqr(E& ex, const S& A, const SelectOptions& opti
     out.rank = numerical_rank<T>(diagonal, n);
     out.perm = fetch(ex, perm.data(), n);
     if (out.rank < options.rank) out.stop = StopReason::Exhausted;
+    return out;
+}
+
+/// Column-pivoted QR of a copy of A (Businger and Golub, 1965), as a factor of kind Triangular.
+template <class T, class E, class S>
+Skeleton<T, E> select_full_cpqr(E& ex, const S& A, const SelectOptions& options) {
+    Skeleton<T, E> out;
+    Buffer<double, E> norms(ex, A.cols);
+    first_pass(ex, A, resized(options.sketch, 0), options, out, norms.data());
+    const index m = A.rows, n = A.cols, steps = std::min(m, n);
+    std::vector<index> all(static_cast<std::size_t>(n));
+    std::iota(all.begin(), all.end(), index{0});
+    const auto identity = upload<index>(ex, all);
+    Buffer<T, E> copy_of_A(ex, m * n);
+    Buffer<index, E> perm(ex, n);
+    const auto R = copy_of_A.matrix(m, n);
+    gather_columns(ex, A, identity.data(), R);
+    ++out.passes;
+    pivoted_qr<T>(ex, R, perm.data());
+    for_each_entry(ex, m, n, UpperTriangleEntry<T>{R});
+    auto diagonal = abs_diagonal(ex, R);
+    diagonal.resize(static_cast<std::size_t>(std::min(options.rank, steps)));
+    out.rank = numerical_rank<T>(diagonal, n);
+    out.perm = fetch(ex, perm.data(), n);
+    if (out.rank < options.rank) out.stop = StopReason::Exhausted;
+    out.kind = FactorKind::Triangular;
+    out.factor_cols = out.rank;
+    out.factor = Buffer<T, E>(ex, n * out.rank);
+    // (Q^H A)^T in column order, and what the chosen columns leave of the others.
+    for_each_entry(ex, n, out.rank,
+                   ScatterTransposedEntry<T>{R, out.factor_matrix(n), perm.data()});
+    parallel_for(ex, n, ColumnNorm<T>{R.row_range(out.rank, m - out.rank), norms.data()}, m);
+    out.history.push_back(
+        {out.rank, std::sqrt(sum(ex, norms.data(), n)), true, out.rank, out.rank});
     return out;
 }
 

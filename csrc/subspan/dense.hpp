@@ -14,9 +14,11 @@
 //                                                 without form_q A is destroyed
 //   pivoted_qr(ex, A, perm)                       A[:, perm] = Q R, R in the upper triangle of A
 //   thin_svd(ex, A, s, Vh)                        A = U diag(s) Vh, A tall and overwritten by U
+//   eigh(ex, A, w)                                A = V diag(w) V^H, A Hermitian (its upper triangle
+//                                                 is read) and overwritten by V, w ascending
 //   sum(ex, x, n)                                 sum of n doubles, to the host (waits)
 //
-// Pointers to results (transpositions, info, perm, s) are device memory.
+// Pointers to results (transpositions, info, perm, s, w) are device memory.
 #pragma once
 
 #include "subspan/exec.hpp"
@@ -34,6 +36,7 @@ concept DenseVerbs = Exec<E> && requires(E& ex, T a, In<T> A, MatrixView<T> C, i
     householder_qr<T>(ex, C, C);
     pivoted_qr<T>(ex, C, device);
     thin_svd<T>(ex, C, s, C);
+    eigh<T>(ex, C, s);
     { sum(ex, x, index{}) } -> std::same_as<double>;
 };
 

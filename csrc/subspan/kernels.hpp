@@ -73,12 +73,35 @@ struct ScatterRowEntry {
     SUBSPAN_HD void operator()(index i, index j) const { to(order[i], j) = from(i, j); }
 };
 
+/// to(order[i], j) = from(j, i).
+template <class T>
+struct ScatterTransposedEntry {
+    MatrixView<const T> from;
+    MatrixView<T> to;
+    const index* order;
+    SUBSPAN_HD void operator()(index i, index j) const { to(order[i], j) = from(j, i); }
+};
+
 /// Row order[i] of the interpolation matrix's transpose becomes the unit vector e_i, exactly.
 template <class T>
 struct UnitRowEntry {
     MatrixView<T> W;
     const index* order;
     SUBSPAN_HD void operator()(index i, index j) const { W(order[i], j) = T(i == j ? 1 : 0); }
+};
+
+template <class T>
+struct ZeroEntry {
+    MatrixView<T> A;
+    SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = T(0); }
+};
+
+/// A(i, :) *= factors[i].
+template <class T>
+struct ScaleRowEntry {
+    MatrixView<T> A;
+    const real_t<T>* factors;
+    SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = factors[i] * A(i, j); }
 };
 
 /// Zero below the diagonal.

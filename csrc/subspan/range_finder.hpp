@@ -44,6 +44,7 @@ struct Range {
     Buffer<T, E> projection;  // (Q^H A)^T, cols-by-size, if wanted
     Buffer<T, E> probe;       // A G^T, rows-by-probes
     index probes = 0;
+    bool of_transpose = false;  // the basis is of A^T
     double norm2 = -1;          // ||A||_F^2, negative if unknown
     double probe_norm2 = -1;    // ||A G^T||_F^2, an estimate of it
     double residual2 = -1;      // ||A - Q Q^H A||_F^2 where it has digits, else negative
@@ -326,18 +327,20 @@ void find_to_tolerance(E& ex, const BothWays<T>& A, const RangeOptions& options,
     }
 }
 
-/// Q R = A for a tall A: the whole range, by a copy of A.
+/// Q R = A for a tall A, Q R = A^T for a wide one: the whole range, by a copy of A.
 template <class T, class E>
-Range<T, E> factor_whole(E& ex, const AnySource<T>& A) {
+Range<T, E> factor_whole(E& ex, const BothWays<T>& A) {
     Range<T, E> range;
-    const index m = range.rows = A.rows, n = range.cols = range.size = A.cols;
+    range.of_transpose = A.A.rows < A.A.cols;
+    const AnySource<T>& tall = range.of_transpose ? A.At : A.A;
+    const index m = range.rows = tall.rows, n = range.cols = range.size = tall.cols;
     range.basis = Buffer<T, E>(ex, m * n);
     range.projection = Buffer<T, E>(ex, n * n);
     Buffer<T, E> factor(ex, n * n);
     std::vector<index> all(static_cast<std::size_t>(n));
     std::iota(all.begin(), all.end(), index{0});
     const auto order = upload<index>(ex, all);
-    gather_columns(ex, A, order.data(), range.Q());
+    gather_columns(ex, tall, order.data(), range.Q());
     range.norm2 = energy<T>(ex, range.Q());
     require_in_range<T>(range.norm2);
     orthonormalize<E, T>(ex, range.Q(), factor.matrix(n, n));

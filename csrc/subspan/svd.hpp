@@ -69,13 +69,15 @@ void fix_signs(E& ex, MatrixView<T> U, MatrixView<T> Vt) {
     for_each_entry(ex, Vt.rows, Vt.cols, ScaleColumnEntry<T>{Vt, phases.data(), true});
 }
 
-/// The k leading vectors: U = Q conj(V), Vt = (Vh)^T = P U, of the projection's B^T = P R.
+/// The k leading vectors of Q B: U = Q conj(V), Vt = (Vh)^T = P U, of the projection's B^T = P R. If the
+/// basis is of A^T, the two change places.
 template <class T, class E>
 void singular_vectors(E& ex, MatrixView<T> Q, MatrixView<T> P, const RotatedSvd<T, E>& small,
-                      MatrixView<T> U, MatrixView<T> Vt) {
+                      bool of_transpose, MatrixView<T> U, MatrixView<T> Vt) {
     const index k = U.cols, l = small.size;
-    gemm<T>(ex, Op::None, Op::Trans, T(1), Q, small.Vh.matrix(l, l).row_range(0, k), T(0), U);
-    gemm<T>(ex, Op::None, Op::None, T(1), P, small.U.matrix(l, l).columns(0, k), T(0), Vt);
+    const auto left = of_transpose ? Vt : U, right = of_transpose ? U : Vt;
+    gemm<T>(ex, Op::None, Op::Trans, T(1), Q, small.Vh.matrix(l, l).row_range(0, k), T(0), left);
+    gemm<T>(ex, Op::None, Op::None, T(1), P, small.U.matrix(l, l).columns(0, k), T(0), right);
     fix_signs(ex, U, Vt);
 }
 

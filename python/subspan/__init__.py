@@ -9,7 +9,9 @@ from . import error, sketch
 from .cholesky import PivotedCholesky, pivoted_cholesky
 from .chunks import chunks
 from .config import show_config
+from .eigen import EighResult, eigh
 from .exceptions import DeviceUnavailable, ToleranceNotMet
+from .generalized_nystrom import generalized_nystrom
 from .interp import InterpolativeDecomposition, interpolative
 from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
@@ -20,6 +22,7 @@ from .svd import SVDResult, svd
 
 __all__ = [
     "DeviceUnavailable",
+    "EighResult",
     "ErrorEstimate",
     "InterpolativeDecomposition",
     "KernelMatrix",
@@ -31,7 +34,9 @@ __all__ = [
     "ToleranceNotMet",
     "__version__",
     "chunks",
+    "eigh",
     "error",
+    "generalized_nystrom",
     "interpolative",
     "kernel",
     "leverage_scores",

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import operator
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -91,17 +92,46 @@ def to_caller(value: _T, library: Library) -> _T:
     """Return a result, or a tuple of arrays, with every array given to the caller's library."""
     if library is NUMPY:
         return value
-    out: Any = value
-    if isinstance(value, np.ndarray) or is_sparse(value):
-        out = library.give(value)
-    elif isinstance(value, tuple):
-        out = tuple(to_caller(part, library) for part in value)
+
+    def give(part: Any) -> Any:
+        ours = isinstance(part, np.ndarray) or is_sparse(part)
+        return library.give(part) if ours else part
+
+    return _with_each_part(value, give)
+
+
+def caller_of(result: Any) -> Library:
+    """Return the library whose arrays a result holds."""
+    found = (library_of(part) for part in _parts(result))
+    return next((library for library in found if library is not NUMPY), NUMPY)
+
+
+def from_caller(result: _T) -> _T:
+    """Return a result with every array on the host; itself if they are all numpy's."""
+    return result if caller_of(result) is NUMPY else _with_each_part(result, to_host)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The leaves of tuples and dataclasses."""
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _parts(part)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (field.name for field in dataclasses.fields(value))
-        out = dataclasses.replace(
-            value, **{name: to_caller(getattr(value, name), library) for name in fields}
-        )
-    return out  # type: ignore[no-any-return]
+        for field in dataclasses.fields(value):
+            yield from _parts(getattr(value, field.name))
+    else:
+        yield value
+
+
+def _with_each_part(value: _T, change: Callable[[Any], Any]) -> _T:
+    """The same with a function applied to every leaf."""
+    if isinstance(value, tuple):
+        return tuple(_with_each_part(part, change) for part in value)  # type: ignore[return-value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (field.name for field in dataclasses.fields(value))
+        parts = {name: _with_each_part(getattr(value, name), change) for name in names}
+        return dataclasses.replace(value, **parts)
+    return change(value)  # type: ignore[no-any-return]
 
 
 def to_host(A: Any, name: str = "A") -> Any:

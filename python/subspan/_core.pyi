@@ -123,7 +123,9 @@ def find_range(
     want_norms: bool,
     progress: Callable[[], None] | None,
 ) -> Range: ...
-def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
+def factor_whole(
+    source: Source, transposed: Source, progress: Callable[[], None] | None
+) -> Range: ...
 
 class Cholesky:
     rank: int
@@ -144,3 +146,77 @@ def pivoted_cholesky(
     seed: int,
     progress: Callable[[], None] | None,
 ) -> Cholesky: ...
+def svd_batch(
+    A: NDArray[Any],
+    *,
+    size: int,
+    power_iterations: int,
+    full: bool,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    Ut: NDArray[Any],
+    s: NDArray[Any],
+    Vh: NDArray[Any],
+    facts: NDArray[np.float64],
+    progress: Callable[[], None] | None,
+) -> None: ...
+def interp_batch(
+    A: NDArray[Any],
+    method: str,
+    *,
+    rank: int,
+    sketch: SketchOperator,
+    pivot_rows: int,
+    probe: SketchOperator,
+    seed: int,
+    block: int,
+    variant: float,
+    mode: int,
+    indices: NDArray[np.int64],
+    W: NDArray[Any],
+    facts: NDArray[np.float64],
+    progress: Callable[[], None] | None,
+) -> None: ...
+
+class Eigenpairs:
+    values: NDArray[np.float64]
+    passes: int
+    norm2: float
+    probe_norm2: float
+    residual2: float
+    shift: float
+    def vectors(self, out: NDArray[Any]) -> None: ...
+    def residual_gram(self, out: NDArray[Any]) -> None: ...
+
+def find_eigenpairs(
+    source: Source,
+    transposed: Source,
+    *,
+    method: str,
+    size: int,
+    rank: int,
+    power_iterations: int,
+    semidefinite: bool,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    want_norms: bool,
+    progress: Callable[[], None] | None,
+) -> Eigenpairs: ...
+
+class SketchedTwice:
+    passes: int
+    norm2: float
+    probe_norm2: float
+    def singular_values(self) -> NDArray[Any]: ...
+    def vectors(self, U: NDArray[Any], Vh: NDArray[Any], probe_gram: NDArray[Any]) -> None: ...
+
+def generalized_nystrom(
+    source: Source,
+    transposed: Source,
+    *,
+    omega: SketchOperator,
+    psi: SketchOperator,
+    probe: SketchOperator,
+    want_norms: bool,
+    progress: Callable[[], None] | None,
+) -> SketchedTwice: ...

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import as_rank
+from ._array import as_rank, caller_of, to_caller, to_host
 from ._progress import Progress
 from ._rng import seed_word
 from .config import blas_name
+from .eigen import EighResult, pairs_of_factor
 from .factored import FactoredResult
 from .goal import Goal, as_goal
 from .pivot import STOP_REASONS
@@ -51,8 +52,8 @@ class PivotedCholesky(FactoredResult):
         Passing it as ``rng`` repeats the result.
     """
 
-    F: NDArray[Any]
-    pivots: NDArray[np.int64]
+    F: Any
+    pivots: Any
     error: ErrorEstimate
     converged: bool
     stop_reason: str
@@ -69,7 +70,7 @@ class PivotedCholesky(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of chosen columns."""
-        return len(self.pivots)
+        return int(self.pivots.shape[0])
 
     @property
     def trace_error(self) -> float:
@@ -79,22 +80,35 @@ class PivotedCholesky(FactoredResult):
     @property
     def T(self) -> PivotedCholesky:
         """The factorization of ``K.T``, the conjugate of K."""
-        return dataclasses.replace(self, F=self.F.conj())
+        return dataclasses.replace(self, F=self._given(to_host(self.F).conj()))
 
-    def interpolation(self) -> NDArray[Any]:
+    def interpolation(self) -> Any:
         """Return T with ``K ~ K[:, pivots] @ T``, shape (k, n), ``T[:, pivots]`` the identity.
 
         The same approximation in terms of columns of K; ``n k^2`` flops.
         """
         from scipy.linalg import solve_triangular
 
-        k = self.rank
-        if k == 0:
-            return np.zeros((0, len(self.F)), self.dtype)
-        # F F_S^-1 reproduces the rows S; its adjoint is T.
-        T = solve_triangular(self.F[self.pivots], self.F.conj().T, trans="C", lower=True)
-        T[:, self.pivots] = np.eye(k)
-        return np.asarray(T)
+        F, S = to_host(self.F), to_host(self.pivots)
+        T = np.zeros((0, len(F)), F.dtype)
+        if len(S) > 0:  # F F_S^-1 reproduces the rows S; its adjoint is T
+            T = solve_triangular(F[S], F.conj().T, trans="C", lower=True)
+            T[:, S] = np.eye(len(S))
+        return self._given(T)
+
+    def eigh(self) -> EighResult:
+        """Return the eigenvalues, largest first, and eigenvectors of ``F F^H``; ``O(n k^2)`` flops."""
+        w, V = pairs_of_factor(to_host(self.F))
+        pairs = EighResult(
+            w=w,
+            V=V,
+            error=self.error,
+            converged=self.converged,
+            stop_reason=self.stop_reason,
+            plan=self.plan,
+            seed=self.seed,
+        )
+        return to_caller(pairs, caller_of(self))
 
     def error_exact(self, K: Any, *, norm: str = "nuclear") -> ErrorEstimate:
         """Measure the error against K.
@@ -105,9 +119,10 @@ class PivotedCholesky(FactoredResult):
         if norm not in ("nuclear", "fro"):
             raise ValueError(f"norm={norm!r} is not known; expected 'nuclear' or 'fro'")
         problem = PsdSource.of(K)
-        if problem.n != len(self.F):
+        if problem.n != self.shape[0]:
             raise ValueError(f"K has shape {(problem.n, problem.n)}; expected {self.shape}")
-        F = self.F.astype(np.result_type(self.F, np.float64))
+        F = to_host(self.F)
+        F = F.astype(np.result_type(F, np.float64))
         if norm == "nuclear":
             left = problem.diagonal - np.einsum("ij,ij->i", F, F.conj()).real
             return _error.exact(abs(float(left.sum())), float(problem.diagonal.sum()), "nuclear")
@@ -121,7 +136,7 @@ class PivotedCholesky(FactoredResult):
         return _error.exact(float(np.sqrt(total)), float(np.sqrt(reference)))
 
     def __repr__(self) -> str:
-        n = len(self.F)
+        n = self.shape[0]
         return f"<PivotedCholesky: {self.rank} columns of a ({n}, {n}) matrix, {self.error!r}>"
 
 
@@ -140,7 +155,7 @@ def pivoted_cholesky(
 
     Parameters
     ----------
-    K : array, sparse matrix, or kernel matrix, shape (n, n)
+    K : array of any library, sparse matrix or tensor, or kernel matrix, shape (n, n)
         Hermitian positive semidefinite. float32, float64, complex64 or complex128 in any order;
         others are promoted. A kernel, see :func:`subspan.kernel`, or any object with ``shape``,
         ``dtype``, ``diag()`` and ``block(I, J)``, is asked for its diagonal, the chosen columns and
@@ -256,7 +271,7 @@ def pivoted_cholesky(
     )
     if not result.converged:
         goal.warn_unmet(result.rank, certificate)
-    return result
+    return to_caller(result, problem.library)
 
 
 def _rounding(F: NDArray[Any], diagonal: NDArray[np.float64], S: NDArray[np.int64]) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ._array import as_rank
+from ._array import as_rank, to_host
 from .blocks.reader import Precision, Reader, Total, run_block
 from .blocks.tasks import Parts, Task, data_of, norm2_of
 
@@ -94,6 +94,7 @@ def chunks(
         raise TypeError(
             "source is a Dask array, which every routine takes as it is, or subspan.dask.from_dask"
         )
+    source = to_host(source, "source")
     if shape is not None:
         shape = _checked_shape(shape)
     if rows is not None and not (hasattr(source, "shape") and hasattr(source, "__getitem__")):
@@ -263,6 +264,7 @@ def _shape_of(block: Any, number: int | None = None) -> tuple[int, int]:
 
 
 def _dtype_of(block: Any) -> np.dtype[Any]:
+    block = to_host(block)
     return np.dtype(block.dtype if hasattr(block, "dtype") else np.asarray(block).dtype)
 
 

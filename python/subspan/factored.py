@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import is_sparse, library_of, to_caller, to_host
+from ._array import caller_of, from_caller, is_sparse, to_caller, to_host
 from .result import ErrorEstimate, Result
 from .source import as_source
 
@@ -16,8 +16,8 @@ from .source import as_source
 class FactoredResult(Result):
     """A result that acts as the matrix ``F_1 @ F_2 @ ... @ F_p``.
 
-    A subclass names its factors, dense or sparse, in `_factors`. Products and ``toarray()`` come back in
-    the library of the first factor, which is that of the matrix decomposed.
+    A subclass names its factors, dense or sparse, in `_factors`, which is asked only where the fields
+    are numpy's. Products and ``toarray()`` come back in the library that the fields come from.
     """
 
     __array_ufunc__ = None  # numpy arrays leave x @ r to us
@@ -30,14 +30,15 @@ class FactoredResult(Result):
         return len(self._unpacks)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the matrix."""
-        return (int(self._factors[0].shape[0]), int(self._factors[-1].shape[1]))
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the matrix, or of the batch of matrices."""
+        factors = self._on_host()
+        return (*map(int, factors[0].shape[:-1]), int(factors[-1].shape[-1]))
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Precision of the approximation, as numpy names it."""
-        dtype: np.dtype[Any] = to_host(self._factors[0]).dtype
+        dtype: np.dtype[Any] = self._on_host()[0].dtype
         return dtype
 
     def __matmul__(self, x: Any) -> Any:
@@ -46,8 +47,8 @@ class FactoredResult(Result):
 
     def __rmatmul__(self, x: Any) -> Any:
         """Approximation of ``x @ A``."""
-        flipped = tuple(factor.T for factor in reversed(self._on_host()))
-        return self._given(_multiplied(flipped, _vectors(x).T).T)
+        flipped = tuple(transposed(factor) for factor in reversed(self._on_host()))
+        return self._given(transposed(_multiplied(flipped, transposed(_vectors(x)))))
 
     def matvec(self, x: Any) -> Any:
         """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
@@ -55,7 +56,7 @@ class FactoredResult(Result):
 
     def rmatvec(self, x: Any) -> Any:
         """Approximation of ``A.conj().T @ x``."""
-        flipped = tuple(factor.T for factor in reversed(self._on_host()))
+        flipped = tuple(transposed(factor) for factor in reversed(self._on_host()))
         return self._given(np.conj(_multiplied(flipped, np.conj(_vectors(x)))))
 
     def toarray(self) -> Any:
@@ -67,6 +68,8 @@ class FactoredResult(Result):
 
     def error_exact(self, A: Any) -> ErrorEstimate:
         """Measure the Frobenius error against A, in blocks of columns: one more pass."""
+        if len(self.shape) > 2:
+            raise ValueError("A is a batch; call error_exact of the decomposition of one matrix")
         source = as_source(A)
         if source.shape != self.shape:
             raise ValueError(f"A has shape {source.shape}; expected {self.shape}")
@@ -93,10 +96,21 @@ class FactoredResult(Result):
         return _error.exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
 
     def _on_host(self) -> tuple[Any, ...]:
-        return tuple(to_host(factor) for factor in self._factors)
+        return from_caller(self)._factors
 
     def _given(self, array: Any) -> Any:
-        return to_caller(array, library_of(self._factors[0]))
+        return to_caller(array, caller_of(self))
+
+
+def transposed(x: Any) -> Any:
+    """Return the transpose of a matrix, or of every matrix of a batch."""
+    return x.T if x.ndim <= 2 else x.swapaxes(-2, -1)
+
+
+def described(shape: tuple[int, ...]) -> str:
+    """Name a matrix by its shape in a repr."""
+    kind = "matrix" if len(shape) == 2 else "batch"
+    return f"a ({', '.join(map(str, shape))}) {kind}"
 
 
 def _vectors(x: Any) -> Any:

@@ -43,6 +43,7 @@ METHODS = {
     "lupp": Method("lupp", "lupp_adaptive", "sketch"),
     "cpqr": Method("sketched_cpqr", None, "sketch"),
     "cpqr_on_A": Method("plain_greedy", "plain_greedy", "blockwise"),
+    "full_cpqr": Method("full_cpqr", None, "blockwise"),
     "rbrp": Method("rbrp", "rbrp", "blockwise"),
     "rp": Method("rp", "rp", "blockwise"),
     "brp": Method("brp", "brp", "blockwise"),
@@ -53,7 +54,7 @@ METHODS = {
     "arp": Method("arp", None, "subspace"),
     "strong": Method("strong", None, "reference"),
 }
-PIVOTING = tuple(name for name in METHODS if name != "cpqr_on_A")
+PIVOTING = tuple(name for name in METHODS if name not in ("cpqr_on_A", "full_cpqr"))
 KIND_CODES = {"gaussian": 0, "rademacher": 1, "sparse_sign": 2, "countsketch": 2, "srht": 3}
 STOP_REASONS = ("rank", "tolerance", "exhausted")
 _ADAPTIVE_BLOCK = 32
@@ -151,6 +152,16 @@ def choose_sketch(source: Source, sketch: str | None, reasons: dict[str, str]) -
     return "sparse_sign"
 
 
+def full_is_cheaper(source: Source, rank: int) -> bool:
+    """Tell whether A is so low that the sketch to pivot on would hardly be smaller.
+
+    Pivoted QR of A costs at most (3 / 2)^2 times that of the sketch then, and gives the coefficients, which
+    else cost two more passes, with it.
+    """
+    readable = source.kind in ("dense", "sparse")
+    return readable and 2 * source.shape[0] <= 3 * (rank + _CPQR_OVERSAMPLING)
+
+
 def choose_block(pivoting: str, rank: int, tolerance: bool, block_size: int | None) -> int:
     """Resolve ``block_size=None``: a quarter of the rank between 32 and 128, 32 if it is open."""
     if block_size is not None:
@@ -191,6 +202,11 @@ def size_sketch(
     settings.sketch_size = drawn
 
 
+def native_variant(pivoting: str) -> float:
+    """Return the one parameter that some compiled selections have."""
+    return {"strong": _STRONG_BOUND, "greedy": _GREEDY_FILTER}.get(pivoting, -1.0)
+
+
 def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> Any:
     """Run a selection; returns the compiled skeleton."""
     native = _native.module()
@@ -217,7 +233,7 @@ def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> 
         probe=probe,
         seed=seed,
         want_norms=source.kind != "operator",
-        variant={"strong": _STRONG_BOUND, "greedy": _GREEDY_FILTER}.get(settings.pivoting, -1.0),
+        variant=native_variant(settings.pivoting),
         progress=poll,
     )
 

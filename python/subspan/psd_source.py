@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._array import as_matrix, working_dtype
+from ._array import NUMPY, Library, as_matrix, is_sparse, library_of, to_host, working_dtype
 from .source import as_source
 
 _HERMITIAN_SAMPLE = 64  # rows and columns of the sample in which K is compared with its mirror
@@ -30,6 +30,8 @@ class PsdSource:
         Entries of K that were computed for the diagonal.
     holder : object
         A `Source`, or the kernel matrix.
+    library : Library
+        That of the caller's array.
     """
 
     kind: str
@@ -38,32 +40,37 @@ class PsdSource:
     diagonal: NDArray[np.float64]
     diagonal_entries: int
     holder: Any
+    library: Library = NUMPY
 
     @classmethod
     def of(cls, K: Any) -> PsdSource:
         """Wrap an array, a sparse matrix or a kernel matrix, and check what can be checked cheaply."""
+        K = to_host(K, "K")
         if all(hasattr(K, name) for name in ("shape", "dtype", "diag", "block")):
             n = _square(K.shape)
             count = int(getattr(K, "diagonal_entries", n))
             diagonal = _checked_diagonal(np.asarray(K.diag()), n)
             return cls("kernel", n, working_dtype(K.dtype, "K"), diagonal, count, K)
-        if hasattr(K, "matmat"):
-            raise TypeError(
-                "K is an operator, which gives products but no entries; use "
-                "subspan.eigh(K, rank, psd=True)"
-            )
-        if callable(K):
+        if callable(K) and not hasattr(K, "shape"):
             raise TypeError(
                 "K is a function; say what of with subspan.kernel(function, X) or "
                 "subspan.kernel(function, n=...)"
             )
-        sparse = hasattr(K, "tocsc")
-        source = as_source(K if sparse else as_matrix(K, "K"))
+        host = to_host(K, "K")
+        if isinstance(host, (np.ndarray, list, tuple)):
+            host = as_matrix(host, "K")
+        source = as_source(host)
+        if source.kind not in ("dense", "sparse"):
+            raise TypeError(
+                f"K is given by {source.kind}, which yields products but no single entries; use "
+                "subspan.eigh(K, rank, psd=True)"
+            )
         n = _square(source.shape)
-        diagonal = source.matrix.diagonal() if sparse else np.diagonal(source.matrix)
+        matrix = source.matrix
+        diagonal = matrix.diagonal() if is_sparse(matrix) else np.diagonal(matrix)
         checked = _checked_diagonal(diagonal, n)
-        _check_hermitian(source.matrix, n)
-        return cls(source.kind, n, source.dtype, checked, n, source)
+        _check_hermitian(matrix, n)
+        return cls(source.kind, n, source.dtype, checked, n, source, library_of(K))
 
     def factor(self, **options: Any) -> Any:
         """Run the compiled factorization."""

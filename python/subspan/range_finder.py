@@ -20,6 +20,10 @@ from .source import Source, as_source
 
 PROBES = 16
 _FIRST_BLOCK = 32
+# Two columns of a sparse sign operator with l rows are parallel with probability 2^(1-l) for l <= 8 and
+# 3e-5 for l = 16. The directions that they stand for, singular vectors along the axes say, are then not
+# told apart.
+_FEWEST_SIGNS = 16
 
 
 @dataclasses.dataclass
@@ -48,6 +52,9 @@ def choose_range(
     kind = choose_sketch(source, sketch, reasons)
     assert kind is not None
     size = min(goal.rank + as_rank(oversampling, 2**22, "oversampling"), *source.shape)
+    if sketch == "auto" and size < _FEWEST_SIGNS:
+        kind = "gaussian"
+        reasons["sketch"] = "among few test vectors, two columns of signs may well be the same"
     if isinstance(power_iterations, str):
         if power_iterations != "auto":
             raise ValueError(f"power_iterations={power_iterations!r} must be an int or 'auto'")
@@ -137,7 +144,7 @@ def _find(
     nnz = min(size, 1 if settings.sketch == "countsketch" else 8)
     with progress.stage("basis"), source.heard_by(progress.block):
         if settings.method == "full":
-            basis = native.factor_whole(source.native, poll)
+            basis = native.factor_whole(source.native, source.transposed.native, poll)
         else:
             basis = native.find_range(
                 source.native,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ._array import to_host
+from ._array import from_caller
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ErrorEstimate:
 
     Attributes
     ----------
-    value : float
+    value : float, or array with one number per matrix of a batch
         ``||A - approximation||`` in the norm named by `norm`.
     relative : float
         `value` divided by the same norm of A (0 when both are 0).
@@ -43,11 +43,12 @@ class ErrorEstimate:
 
     def __repr__(self) -> str:
         sign = {"exact": "=", "estimate": "~", "bound": "<="}[self.kind]
-        text = f"error {sign} {self.relative:.3g} of the {self.norm} norm"
+        relative, upper = (float(np.max(x, initial=0.0)) for x in (self.relative, self.upper))
+        text = f"error {sign} {relative:.3g} of the {self.norm} norm"
+        if np.ndim(self.value):
+            text += " at worst"
         if self.kind == "estimate":
-            text += (
-                f" (<= {self.upper:.3g} absolute, failure probability {self.failure_probability:g})"
-            )
+            text += f" (<= {upper:.3g} absolute, failure probability {self.failure_probability:g})"
         return f"<{text}>"
 
 
@@ -112,7 +113,10 @@ class Result:
         numpy arrays, whatever library A came from.
         """
         arrays: dict[str, np.ndarray[Any, Any]] = {}
-        tree = {"class": type(self).__name__, "fields": _flatten(self.to_dict(), "", arrays)}
+        tree = {
+            "class": type(self).__name__,
+            "fields": _flatten(from_caller(self).to_dict(), "", arrays),
+        }
         text = json.dumps(tree)
         if str(path).endswith(".safetensors"):
             from safetensors.numpy import save_file
@@ -196,7 +200,6 @@ _PLAIN = {"ErrorEstimate": ErrorEstimate, "Plan": Plan}
 
 def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """Turn a field into JSON, moving arrays (dense or sparse) into `arrays`."""
-    value = to_host(value)
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import to_caller
+from ._array import library_of, to_caller
 from ._progress import Progress
 from ._rng import seed_word
-from .factored import FactoredResult
+from .batch import Batch, as_batch, is_batch, require_fixed_rank, svd_batch
+from .factored import FactoredResult, described, transposed
 from .goal import Goal, as_goal
 from .pivot import STOP_REASONS
 from .range_finder import (
@@ -73,21 +74,20 @@ class SVDResult(FactoredResult):
 
     @property
     def _factors(self) -> tuple[Any, ...]:
-        return (self.U, self.s[:, None] * self.Vh)
+        return (self.U, self.s[..., None] * self.Vh)
 
     @property
     def rank(self) -> int:
         """Number of singular values."""
-        return len(self.s)
+        return int(self.s.shape[-1])
 
     @property
     def T(self) -> Self:
         """The decomposition of ``A.T``."""
-        return dataclasses.replace(self, U=self.Vh.T, Vh=self.U.T)
+        return dataclasses.replace(self, U=transposed(self.Vh), Vh=transposed(self.U))
 
     def __repr__(self) -> str:
-        m, n = self.shape
-        return f"<SVDResult: rank {self.rank} of a ({m}, {n}) matrix, {self.error!r}>"
+        return f"<SVDResult: rank {self.rank} of {described(self.shape)}, {self.error!r}>"
 
 
 def svd(
@@ -109,9 +109,10 @@ def svd(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
-        float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
-        precision are promoted. Any order, read-only, strided with a leading dimension or
-        memory-mapped: no copy.
+        A dense array of shape (..., m, n) is a batch: all its matrices are decomposed at one rank, with
+        one seed, in one call; results have the same leading dimensions. float32, float64, complex64 or
+        complex128 are computed as they are; integers, bools and half precision are promoted. Any order,
+        read-only, strided with a leading dimension or memory-mapped: no copy.
     rank : int, optional
         Singular triplets wanted, ``0 <= rank <= min(m, n)``.
     rtol, atol : float, optional
@@ -176,7 +177,8 @@ def svd(
     >>> bool(np.linalg.norm(A - U * s @ Vh) <= 1e-6 * np.linalg.norm(A)), r.rank < 10
     (True, True)
     """
-    source = as_source(A)
+    batch = as_batch(A) if is_batch(A) else None
+    source = as_source(A if batch is None else batch.sample)
     goal = as_goal("svd", source.shape, source.dtype, rank, rtol, atol, norm)
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known; expected one of {METHODS}")
@@ -187,6 +189,8 @@ def svd(
         settings.method = "full"
         reasons["method"] = "costs less than the passes of subspace iteration"
     seed, work = seed_word(rng), Progress(progress, 3)
+    if batch is not None:
+        return to_caller(_decompose_batch(batch, goal, settings, seed, work), library_of(A))
     result = _decompose(source, goal, settings, seed, work)
     if not result.converged:
         goal.warn_unmet(result.rank, result.error)
@@ -214,11 +218,33 @@ def full_is_cheaper(source: Source, settings: RangeSettings, to_tolerance: bool)
     return whole < passes + 6 * (m + n) * l**2 + 22 * _SVD_FLOP * l**3
 
 
+def _decompose_batch(
+    batch: Batch, goal: Goal, settings: RangeSettings, seed: int, progress: Progress
+) -> SVDResult:
+    require_fixed_rank("svd", goal)
+    if settings.method == "block_krylov":
+        raise ValueError("method='block_krylov' is not available for a batch; choose 'subspace'")
+    U, s, Vh, error = svd_batch(batch, goal.rank, settings, seed, progress)
+    full = settings.method == "full"
+    passes = 1 if full else 2 + 2 * settings.power_iterations
+    size = min(batch.shape) if full else settings.size
+    return SVDResult(
+        U=U,
+        s=s,
+        Vh=Vh,
+        error=error,
+        converged=True,
+        stop_reason="rank",
+        leave_one_out=float("nan"),
+        history=(),
+        plan=plan_of(as_source(batch.sample), settings, passes, size, progress),
+        seed=seed,
+    )
+
+
 def _decompose(
     source: Source, goal: Goal, settings: RangeSettings, seed: int, progress: Progress
 ) -> SVDResult:
-    if settings.method == "full" and source.shape[0] < source.shape[1]:
-        return _with_positive_left(_decompose(source.transposed, goal, settings, seed, progress).T)
     found = None
     if settings.size > 0:
         found = find_range(source, goal, settings, seed, progress, project=True)
@@ -322,17 +348,6 @@ def _certificate(
         relative=value / reference if reference > 0 else 0.0,
         upper=float(np.sqrt(residual.upper**2 + tail)) + rounding,
     )
-
-
-def _with_positive_left(result: SVDResult) -> SVDResult:
-    """Move the phases so that the largest entry of every left vector is real and positive."""
-    if result.rank == 0:
-        return result
-    largest = np.abs(result.U).argmax(axis=0)
-    pivots = result.U[largest, np.arange(result.rank)]
-    phases = np.where(pivots == 0, 1, np.conj(pivots) / np.abs(np.where(pivots == 0, 1, pivots)))
-    phases = phases.astype(result.U.dtype)
-    return dataclasses.replace(result, U=result.U * phases, Vh=np.conj(phases)[:, None] * result.Vh)
 
 
 def _no_triplet(

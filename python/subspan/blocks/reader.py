@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .._array import as_matrix, working_dtype
+from .._array import as_matrix, to_host, working_dtype
 from .tasks import Parts, Task, norm2_of, wide
 
 
@@ -94,6 +94,7 @@ class Precision:
 
     def of(self, block: Any, name: str) -> Any:
         """Bring a block to this precision: a dense array, or a CSR or CSC one."""
+        block = to_host(block, name)
         if not hasattr(block, "tocsr"):
             block = as_matrix(block, name)
         elif block.format not in ("csr", "csc"):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .. import error as _error
 from ..interp import InterpolativeDecomposition, interpolative
+from ..svd import svd as _svd
 
 __all__ = [
     "estimate_rank",
@@ -87,11 +88,15 @@ def _decompose(
     by_pivoting: dict[str, Any] = {}
     if not rand and not hasattr(A, "matmat"):
         by_pivoting = {"pivoting": "cpqr", "sketch": None}
+    found = interpolative(A, **_goal(eps_or_k), rng=rng, **by_pivoting)
+    return found, found.rank if eps_or_k < 1 else int(eps_or_k)
+
+
+def _goal(eps_or_k: float) -> dict[str, Any]:
+    """When to stop: below 1 at a tolerance, else at a rank."""
     if eps_or_k < 1:
-        eps = max(float(eps_or_k), _SMALLEST)
-        found = interpolative(A, rtol=eps, rng=rng, **by_pivoting)
-        return found, found.rank
-    return interpolative(A, int(eps_or_k), rng=rng, **by_pivoting), int(eps_or_k)
+        return {"rtol": max(float(eps_or_k), _SMALLEST)}
+    return {"rank": int(eps_or_k)}
 
 
 def _permuted(found: InterpolativeDecomposition, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -232,13 +237,15 @@ def _svd_of_product(
 def svd(
     A: Any, eps_or_k: float, rand: bool = True, rng: Any = None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Singular value decomposition through an interpolative decomposition.
+    """Leading singular values and vectors, to a relative precision or of a given rank.
 
     Parameters
     ----------
     A : array, sparse matrix or LinearOperator, shape (m, n)
     eps_or_k : float or int
     rand : bool
+        True: by subspace iteration, see :func:`subspan.svd`. False: from an interpolative decomposition
+        that draws no random numbers (operators are always sampled).
     rng : int, numpy.random.Generator, SeedSequence or None
         As in :func:`interp_decomp`.
 
@@ -262,8 +269,11 @@ def svd(
     >>> S.round(9)
     array([3., 2., 1.])
     """
-    found, k = _decompose(A, eps_or_k, rand, rng)
-    return _svd_of(found, k)
+    if not rand and not hasattr(A, "matmat"):
+        return _svd_of(*_decompose(A, eps_or_k, rand, rng))
+    goal = _goal(eps_or_k)
+    U, S, Vh = (np.asarray(part) for part in _svd(A, **goal, rng=np.random.default_rng(rng)))
+    return U, S, Vh.conj().T
 
 
 def _svd_of(

@@ -5,7 +5,15 @@ None draws fresh entropy and leaves numpy's global state alone.
 """
 
 from .interpolative_selector import InterpolativeSelector
+from .nystroem import NystroemRBRP
+from .randomized_svd import RandomizedSVD
 from .row_selector import RowSelector
 from .sketch_transformer import SketchTransformer
 
-__all__ = ["InterpolativeSelector", "RowSelector", "SketchTransformer"]
+__all__ = [
+    "InterpolativeSelector",
+    "NystroemRBRP",
+    "RandomizedSVD",
+    "RowSelector",
+    "SketchTransformer",
+]

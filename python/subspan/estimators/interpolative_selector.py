@@ -11,9 +11,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ..interp import interpolative
-from .random_state import rng_of
-
-_DTYPES = (np.float64, np.float32)
+from .defaults import DTYPES, rank_or_half, rng_of
 
 
 class InterpolativeSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
@@ -95,13 +93,10 @@ class InterpolativeSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        X = validate_data(self, X, accept_sparse=["csc", "csr"], dtype=_DTYPES)
-        rank = self.rank
-        if rank is None and self.rtol is None:
-            rank = min(X.shape[0], max(1, X.shape[1] // 2))
+        X = validate_data(self, X, accept_sparse=["csc", "csr"], dtype=DTYPES)
         found = interpolative(
             X,
-            rank,
+            rank_or_half(self.rank, self.rtol, X.shape),
             rtol=self.rtol,
             pivoting=self.pivoting,
             sketch=self.sketch,
@@ -124,7 +119,7 @@ class InterpolativeSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         array, shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        X = check_array(X, accept_sparse=["csr"], dtype=_DTYPES)
+        X = check_array(X, accept_sparse=["csr"], dtype=DTYPES)
         if X.shape[1] != len(self.indices_):
             raise ValueError(f"X has {X.shape[1]} features; expected {len(self.indices_)}")
         return np.asarray(X @ self.coefficients_[np.argsort(self.indices_)])

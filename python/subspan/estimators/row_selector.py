@@ -10,9 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ..interp import interpolative
-from .random_state import rng_of
-
-_DTYPES = (np.float64, np.float32)
+from .defaults import DTYPES, rank_or_half, rng_of
 
 
 class RowSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -94,13 +92,10 @@ class RowSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         -------
         self
         """
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=_DTYPES)
-        rank = self.rank
-        if rank is None and self.rtol is None:
-            rank = min(X.shape[0], max(1, X.shape[1] // 2))
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=DTYPES)
         found = interpolative(
             X,
-            rank,
+            rank_or_half(self.rank, self.rtol, X.shape),
             rtol=self.rtol,
             axis=0,
             pivoting=self.pivoting,
@@ -126,7 +121,7 @@ class RowSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         array, shape (n_samples, k)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=_DTYPES, reset=False)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=DTYPES, reset=False)
         return np.asarray(X @ self._solve.astype(X.dtype))
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
@@ -141,7 +136,7 @@ class RowSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         array, shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        return np.asarray(check_array(X, dtype=_DTYPES) @ self.components_)
+        return np.asarray(check_array(X, dtype=DTYPES) @ self.components_)
 
     @property
     def _n_features_out(self) -> int:

@@ -10,9 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..sketch import KINDS
-from .random_state import rng_of
-
-_DTYPES = (np.float64, np.float32)
+from .defaults import DTYPES, rng_of
 
 
 class SketchTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -72,7 +70,7 @@ class SketchTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         -------
         self
         """
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=_DTYPES)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=DTYPES)
         if self.kind not in KINDS:
             raise ValueError(f"kind={self.kind!r} is not known; expected one of {sorted(KINDS)}")
         self.operator_ = KINDS[self.kind](
@@ -92,7 +90,7 @@ class SketchTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         array, shape (n_samples, n_components)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=_DTYPES, reset=False)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=DTYPES, reset=False)
         return np.asarray(X @ self.operator_.T)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from ..factored import FactoredResult
+from ..factored import FactoredResult, described, transposed
 from ..result import ErrorEstimate, Plan
 
 
@@ -64,7 +64,7 @@ class InterpolativeDecomposition(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of chosen columns or rows."""
-        return len(self.indices if self.axis is not None else self.indices[0])
+        return int((self.indices if self.axis is not None else self.indices[0]).shape[-1])
 
     @property
     def T(self) -> InterpolativeDecomposition:
@@ -75,10 +75,13 @@ class InterpolativeDecomposition(FactoredResult):
                 self, indices=(J, I), coefficients=(W.T, Z.T), skeleton=self.skeleton.T
             )
         return dataclasses.replace(
-            self, coefficients=self.coefficients.T, skeleton=self.skeleton.T, axis=1 - self.axis
+            self,
+            coefficients=transposed(self.coefficients),
+            skeleton=transposed(self.skeleton),
+            axis=1 - self.axis,
         )
 
     def __repr__(self) -> str:
         what = {1: "columns", 0: "rows", None: "rows and columns"}[self.axis]
-        m, n = self.shape
-        return f"<InterpolativeDecomposition: {self.rank} {what} of a ({m}, {n}) matrix, {self.error!r}>"
+        shape = described(self.shape)
+        return f"<InterpolativeDecomposition: {self.rank} {what} of {shape}, {self.error!r}>"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._array import to_caller
+from .._array import library_of, to_caller, to_host
 from .._progress import Progress
 from .._rng import seed_word
+from ..batch import as_batch, is_batch
 from ..goal import as_goal
 from ..source import as_source
+from .batch_id import batch_id
 from .columns import column_id
 from .decomposition import InterpolativeDecomposition
 from .request import COEFFICIENTS, Request
@@ -36,6 +38,8 @@ def interpolative(
     Parameters
     ----------
     A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
+        A dense array of shape (..., m, n) is a batch: all its matrices are decomposed at one rank, with
+        one seed, in one call; results have the same leading dimensions.
         Also a CPU tensor of PyTorch (dense or sparse; gradients are not followed) or an array of JAX
         or of another library that follows the array API standard: results are theirs.
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
@@ -121,11 +125,20 @@ def interpolative(
         raise ValueError(
             f"coefficients={coefficients!r} is not known; expected one of {COEFFICIENTS}"
         )
-    source = as_source(A)
+    batch = None
+    if is_batch(A):
+        host = to_host(A)
+        batch = as_batch(host if axis == 1 else host.swapaxes(-2, -1))
+    source = as_source(A) if batch is None else as_source(batch.sample)
     goal = as_goal("interpolative", source.shape, source.dtype, rank, rtol, atol, norm)
     request = Request(
         goal, pivoting, sketch, oversampling, block_size, coefficients, seed_word(rng)
     )
+    if batch is not None:
+        if axis is None:
+            raise ValueError("axis=None is not available for a batch; expected 1 or 0")
+        found = batch_id(batch, request, Progress(progress, 1))
+        return to_caller(found if axis == 1 else found.T, library_of(A))
     if axis is None:
         found = two_sided(source, request, progress)
     elif axis == 1:

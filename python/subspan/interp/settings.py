@@ -7,7 +7,14 @@ from typing import Any
 from .._array import as_rank
 from .._progress import Progress
 from ..config import blas_name
-from ..pivot import Selection, choose_block, choose_pivoting, choose_sketch, size_sketch
+from ..pivot import (
+    Selection,
+    choose_block,
+    choose_pivoting,
+    choose_sketch,
+    full_is_cheaper,
+    size_sketch,
+)
 from ..result import Plan
 from ..source import Source
 from .request import Request
@@ -23,6 +30,11 @@ def resolve(source: Source, request: Request) -> tuple[Selection, int]:
     if asked == "auto" and request.coefficients == "sketch" and not goal.to_tolerance:
         asked = "lupp"
         reasons["pivoting"] = "its factor gives the coefficients"
+    settled = (request.sketch, request.oversampling, request.block_size) != ("auto", None, None)
+    automatic = asked == "auto" and request.coefficients in ("auto", "exact") and not settled
+    if automatic and not goal.to_tolerance and full_is_cheaper(source, goal.rank):
+        reasons["pivoting"] = "LAPACK on A itself: a sketch would hardly be smaller"
+        return Selection("full_cpqr", goal.rank, sketch=None, reasons=reasons), FACTOR
     pivoting = choose_pivoting(source, asked, request.sketch, goal.to_tolerance, reasons)
     kind = choose_sketch(source, request.sketch, reasons)
     settings = Selection(pivoting, goal.rank, sketch=kind, reasons=reasons)
