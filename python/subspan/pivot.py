@@ -265,7 +265,7 @@ def pivots(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
     k : int
         ``0 <= k <= min(m, n)``.
     pivoting : str
