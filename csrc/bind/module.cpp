@@ -8,6 +8,7 @@ void register_sketch(py::module_&);
 void register_source(py::module_&);
 void register_select_real(py::module_&);
 void register_select_complex(py::module_&);
+void register_qr(py::module_&);
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -32,4 +33,5 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_source(m);
     bind::register_select_real(m);
     bind::register_select_complex(m);
+    bind::register_qr(m);
 }

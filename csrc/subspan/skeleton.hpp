@@ -39,6 +39,7 @@ struct Skeleton {
     FactorKind kind = FactorKind::None;
     Buffer<T, E> factor;  // n-by-factor_cols
     index factor_cols = 0;
+    Buffer<T, E> basis;  // Q, m-by-factor_cols, of a Triangular factor if options.keep_basis
 
     Buffer<T, E> sketch;  // (S A)^T, n-by-sketch_cols, columns in the original order
     index sketch_cols = 0;
@@ -62,11 +63,12 @@ struct SelectOptions {
     double relative = 0;   // error relative to ||A||_F to stop at; 0 for none
     index block = 0;       // columns per round
     bool fixed_block = false;
-    SketchOperator sketch;   // kind, nnz and stream; its size is what a fixed-rank method draws
-    index pivot_rows = 0;    // generic combinations of the sketch's rows that pivoting looks at
-    SketchOperator probe;    // size 0: no probe
-    StreamId sampling;       // random pivoting
-    bool want_norms = true;  // column norms can be had (not for operators)
+    SketchOperator sketch;    // kind, nnz and stream; its size is what a fixed-rank method draws
+    index pivot_rows = 0;     // generic combinations of the sketch's rows that pivoting looks at
+    SketchOperator probe;     // size 0: no probe
+    StreamId sampling;        // random pivoting
+    bool want_norms = true;   // column norms can be had (not for operators)
+    bool keep_basis = false;  // methods on A keep the basis Q they have made
 };
 
 inline SketchOperator resized(SketchOperator S, index size, std::uint32_t repetition = 0) {
@@ -118,6 +120,17 @@ void pivot_columns(E& ex, const SketchOperator& S, MatrixView<T> Y, MatrixView<T
         mix(ex, S, Y, out);
 }
 
+/// A sum of squares of A that squares of residuals can be subtracted from; else OutOfRange.
+template <class T>
+double checked_norm2(double norm2) {
+    constexpr bool single = std::is_same_v<real_t<T>, float>;
+    // Squares of squares of residuals that are eps times the norm must not underflow.
+    constexpr double low = single ? 1e-20 : 1e-120, high = single ? 1e20 : 1e120;
+    if (!(norm2 >= low && norm2 <= high))
+        throw OutOfRange(message("sum of squares of A is ", norm2));
+    return norm2;
+}
+
 /// One reading of A: sketch, probe and ||A||_F^2 into the skeleton.
 template <class T, class E, class S>
 void first_pass(E& ex, const S& A, const SketchOperator& op, const SelectOptions& options,
@@ -143,11 +156,7 @@ void first_pass(E& ex, const S& A, const SketchOperator& op, const SelectOptions
         parallel_for(ex, A.cols, RowNorm<T>{pass.Y, rows.data()}, op.size);
         norm2 = sum(ex, rows.data(), A.cols);
     }
-    constexpr bool single = std::is_same_v<real_t<T>, float>;
-    // Squares of squares of residuals that are eps times the norm must not underflow.
-    constexpr double low = single ? 1e-20 : 1e-120, high = single ? 1e20 : 1e120;
-    if (!(norm2 >= low && norm2 <= high))
-        throw OutOfRange(message("sum of squares of A is ", norm2));
+    checked_norm2<T>(norm2);
 }
 
 }  // namespace subspan

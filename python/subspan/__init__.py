@@ -9,12 +9,14 @@ from .config import show_config
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
 from .pivot import leverage_scores, pivots
+from .qr import PivotedQR, qr
 from .result import ErrorEstimate, Plan, load
 
 __all__ = [
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
+    "PivotedQR",
     "Plan",
     "ToleranceNotMet",
     "__version__",
@@ -23,6 +25,7 @@ __all__ = [
     "leverage_scores",
     "load",
     "pivots",
+    "qr",
     "show_config",
     "sketch",
 ]

@@ -79,5 +79,20 @@ def select(
     seed: int,
     want_norms: bool,
     variant: float,
+    keep_basis: bool = False,
     progress: Callable[[], None] | None,
 ) -> Skeleton: ...
+def truncated_qr(
+    skeleton: Skeleton, source: Source, tolerance: float, Q: NDArray[Any], R: NDArray[Any]
+) -> float: ...
+def qr_probe_gram(
+    skeleton: Skeleton, G: SketchOperator, Q: NDArray[Any], R: NDArray[Any], out: NDArray[Any]
+) -> None: ...
+def blocked_qr(
+    source: Source,
+    block: int,
+    G: SketchOperator,
+    Q: NDArray[Any],
+    R: NDArray[Any],
+    progress: Callable[[], None] | None,
+) -> tuple[NDArray[np.int64], float, float]: ...

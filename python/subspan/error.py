@@ -74,6 +74,28 @@ def exact(
     return ErrorEstimate(value, _ratio(value, reference), norm, "exact", value + rounding, 0.0)
 
 
+def measured(A: Any, approximation: Any, columns: Callable[[slice], Any]) -> ErrorEstimate:
+    """Frobenius error of an approximation whose columns can be had, in blocks: one pass over A."""
+    source = as_source(A)
+    if source.shape != approximation.shape:
+        raise ValueError(f"A has shape {source.shape}; expected {approximation.shape}")
+    if source.kind == "operator":
+        raise TypeError("A is an operator; use subspan.error.residual(A, r)")
+    total, reference = 0.0, 0.0
+    scale = safe_scale(source.magnitude())
+    width = max(1, 2**24 // max(1, source.shape[0]))
+    for j in range(0, source.shape[1], width):
+        part = slice(j, j + width)
+        block, x = (
+            np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+            for X in (source.matrix[:, part], columns(part))
+        )
+        wide = np.result_type(block, np.float64)
+        total += float(np.linalg.norm((block - x).astype(wide) * scale)) ** 2
+        reference += float(np.linalg.norm(block.astype(wide) * scale)) ** 2
+    return exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
+
+
 def revealed_rounding(W: NDArray[Any], value: float, reference: float) -> float:
     """By how much the error of ``A[:, J] @ W`` may exceed the one revealed by orthogonality.
 

@@ -185,8 +185,10 @@ def size_sketch(
     settings.sketch_size = drawn
 
 
-def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> Any:
-    """Run a selection; returns the compiled skeleton."""
+def select(
+    source: Source, settings: Selection, seed: int, poll: Any = None, *, keep_basis: bool = False
+) -> Any:
+    """Run a selection; returns the compiled skeleton, with the basis that a blockwise method made."""
     native = _native.module()
     kind = settings.sketch if settings.sketch is not None else "gaussian"
     tolerance = settings.to_tolerance
@@ -212,6 +214,7 @@ def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> 
         seed=seed,
         want_norms=source.kind != "operator",
         variant={"strong": _STRONG_BOUND, "greedy": _GREEDY_FILTER}.get(settings.pivoting, -1.0),
+        keep_basis=keep_basis,
         progress=poll,
     )
 

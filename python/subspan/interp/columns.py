@@ -95,7 +95,7 @@ def _run(
         with progress.stage("spectral error"):
             value = _error.spectral_error(source.matrix, found, request.seed)
         found = dataclasses.replace(found, error=with_value(certificate, value, spectral_norm))
-    elif goal.to_tolerance and _rounding_decides(goal, certificate):
+    elif goal.to_tolerance and rounding_decides(goal, certificate):
         with progress.stage("certificate"):
             found = dataclasses.replace(found, error=found.error_exact(source.matrix))
     converged = goal.met_by(found.error, selection_agrees=agrees)
@@ -106,7 +106,7 @@ def _run(
     return dataclasses.replace(found, converged=converged, stop_reason=reason)
 
 
-def _rounding_decides(goal: Goal, certificate: ErrorEstimate) -> bool:
+def rounding_decides(goal: Goal, certificate: ErrorEstimate) -> bool:
     """Tell whether the revealed error meets the tolerance, and rounding could undo that."""
     if certificate.kind != "exact":
         return False
@@ -117,7 +117,7 @@ def _nothing_chosen(
     source: Source, request: Request, settings: Selection, progress: Progress
 ) -> InterpolativeDecomposition:
     """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
-    certificate = _norm_certificate(source, request)
+    certificate = norm_certificate(source, request)
     indices = np.empty(0, np.int64)
     choices = {"pivoting": settings.pivoting, "input": source.kind, "dtype": source.dtype.name}
     return InterpolativeDecomposition(
@@ -134,7 +134,7 @@ def _nothing_chosen(
     )
 
 
-def _norm_certificate(source: Source, request: Request) -> ErrorEstimate:
+def norm_certificate(source: Source, request: Request) -> ErrorEstimate:
     """The norm of A as an error, estimated where it cannot be computed."""
     norm = request.goal.norm
     if 0 in source.shape:

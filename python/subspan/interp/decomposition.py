@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from .. import error as _error
 from ..result import ErrorEstimate, Plan, Result
-from ..source import as_source
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -127,25 +126,14 @@ class InterpolativeDecomposition(Result):
 
     def error_exact(self, A: Any) -> ErrorEstimate:
         """Measure the Frobenius error against A, in blocks of columns: one more pass."""
-        source = as_source(A)
-        if source.shape != self.shape:
-            raise ValueError(f"A has shape {source.shape}; expected {self.shape}")
-        if source.kind == "operator":
-            raise TypeError("A is an operator; use subspan.error.residual(A, r)")
-        total, reference = 0.0, 0.0
-        scale = _error.safe_scale(source.magnitude())
-        width = max(1, 2**24 // max(1, self.shape[0]))
-        for j in range(0, self.shape[1], width):
-            block = source.matrix[:, j : j + width]
-            block = block.toarray() if hasattr(block, "toarray") else block
-            x: Any = self._factors[-1][:, j : j + width]
+
+        def columns(part: slice) -> Any:
+            x = self._factors[-1][:, part]
             for factor in reversed(self._factors[:-1]):
                 x = factor @ x
-            x = x.toarray() if hasattr(x, "toarray") else np.asarray(x)
-            wide = np.result_type(block, np.float64)
-            total += float(np.linalg.norm((block - x).astype(wide) * scale)) ** 2
-            reference += float(np.linalg.norm(block.astype(wide) * scale)) ** 2
-        return _error.exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
+            return x
+
+        return _error.measured(A, self, columns)
 
     def __repr__(self) -> str:
         what = {1: "columns", 0: "rows", None: "rows and columns"}[self.axis]
