@@ -9,6 +9,7 @@ void register_source(py::module_&);
 void register_select_real(py::module_&);
 void register_select_complex(py::module_&);
 void register_qr(py::module_&);
+void register_cur(py::module_&);
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -34,4 +35,5 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_select_real(m);
     bind::register_select_complex(m);
     bind::register_qr(m);
+    bind::register_cur(m);
 }

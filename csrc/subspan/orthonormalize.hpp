@@ -72,6 +72,23 @@ void orthonormalize(E& ex, MatrixView<T> A, MatrixView<T> R) {
     copy<E, T>(ex, R21, R);
 }
 
+/// C = B Rs, Rs being the triangular factor of a sketch S C, whose transpose is Y: C is overwritten by
+/// B, which is well conditioned (Fan, Guo, Lin, 2021). Also the factor R of B = Q R. False, and C in an
+/// undefined state, if S C is numerically singular or B is not as it should be.
+template <class E, class T>
+bool precondition(E& ex, MatrixView<T> Y, MatrixView<T> C, MatrixView<T> Rs, MatrixView<T> R) {
+    const index k = Y.rows, l = Y.cols;
+    Buffer<T, E> b(ex, l * k);
+    const auto B = b.matrix(l, k);
+    for_each_entry(ex, l, B.cols, TransposeEntry<T>{Y, B});
+    householder_qr<T>(ex, B, Rs, false);
+    const auto diagonal = abs_diagonal(ex, Rs);
+    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
+    if (!(*low > static_cast<double>(k) * eps<T> * *high)) return false;
+    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
+    return cholesky_factor(ex, C, R, 10.0);
+}
+
 /// X = X R^-T for upper triangular R, or the minimum-norm solution when R is numerically singular.
 /// X is n-by-k: the transposed coefficients. Returns the numerical rank of R.
 template <class E, class T>

@@ -50,6 +50,18 @@ void orthonormal_skeleton(E& ex, const S& A, const Skeleton<T, E>& skeleton, Mat
     orthonormalize<E, T>(ex, Q, R);
 }
 
+/// Wt = (Q^H A)^T. One pass over A.
+template <class T, class E, class S>
+void project(E& ex, const S& A, MatrixView<T> Q, MatrixView<T> Wt) {
+    Buffer<T, E> conjugated(ex, is_complex<T> ? Q.rows * Q.cols : 0);
+    auto X = Q;
+    if constexpr (is_complex<T>) {
+        X = conjugated.matrix(Q.rows, Q.cols);
+        for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{Q, X});
+    }
+    apply_transpose(ex, A, X, Wt);
+}
+
 /// Rt = (Q^H A[:, perm])^T, its leading triangle taken from R11. One pass over A.
 template <class T, class E, class S>
 void project_in_order(E& ex, const S& A, const std::vector<index>& perm, MatrixView<T> Q,
@@ -57,14 +69,9 @@ void project_in_order(E& ex, const S& A, const std::vector<index>& perm, MatrixV
     const index n = A.cols, k = Q.cols;
     for_each_entry(ex, k, R11.cols, TransposeEntry<T>{R11, Rt});
     if (n == k) return;
-    Buffer<T, E> conjugated(ex, is_complex<T> ? Q.rows * k : 0), product(ex, n * k);
-    auto X = Q;
-    if constexpr (is_complex<T>) {
-        X = conjugated.matrix(Q.rows, k);
-        for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{Q, X});
-    }
+    Buffer<T, E> product(ex, n * k);
     const auto Wt = product.matrix(n, k);
-    apply_transpose(ex, A, X, Wt);
+    project(ex, A, Q, Wt);
     const auto order = upload<index>(ex, perm);
     for_each_entry(ex, n - k, Rt.cols,
                    GatherRowEntry<T>{Wt, Rt.row_range(k, n - k), order.data() + k});

@@ -6,6 +6,7 @@ __version__ = _version("subspan")
 
 from . import error, sketch
 from .config import show_config
+from .cur import CURDecomposition, cur
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .interp import InterpolativeDecomposition, interpolative
 from .pivot import leverage_scores, pivots
@@ -13,6 +14,7 @@ from .qr import PivotedQR, qr
 from .result import ErrorEstimate, Plan, load
 
 __all__ = [
+    "CURDecomposition",
     "DeviceUnavailable",
     "ErrorEstimate",
     "InterpolativeDecomposition",
@@ -20,6 +22,7 @@ __all__ = [
     "Plan",
     "ToleranceNotMet",
     "__version__",
+    "cur",
     "error",
     "interpolative",
     "leverage_scores",

@@ -88,6 +88,27 @@ def truncated_qr(
 def qr_probe_gram(
     skeleton: Skeleton, G: SketchOperator, Q: NDArray[Any], R: NDArray[Any], out: NDArray[Any]
 ) -> None: ...
+def cur(
+    skeleton: Skeleton,
+    source: Source,
+    transposed: Source,
+    core: int,
+    G: SketchOperator,
+    tolerance: float,
+    Qc: NDArray[Any],
+    Rc: NDArray[Any],
+    M: NDArray[Any],
+    Qr: NDArray[Any],
+    Rr: NDArray[Any],
+) -> tuple[NDArray[np.int64], float, float]: ...
+def cur_probe_gram(
+    skeleton: Skeleton,
+    G: SketchOperator,
+    Qc: NDArray[Any],
+    M: NDArray[Any],
+    Qr: NDArray[Any],
+    out: NDArray[Any],
+) -> None: ...
 def blocked_qr(
     source: Source,
     block: int,
