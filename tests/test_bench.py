@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SUITES = ("sketch", "interp", "pivot", "blas", "quality")
+SUITES = ("sketch", "interp", "pivot", "blas", "quality", "qr", "cur")
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}
     | {"subspan", "options", "note"},
