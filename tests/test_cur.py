@@ -377,6 +377,34 @@ def test_layout_does_not_matter(layout, rng):
 
 
 @pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_tensors_come_back_as_tensors(sparse, core, rng):
+    torch = pytest.importorskip("torch")
+    A = decaying(rng, 30, 20, 0.8)
+    A[np.abs(A) < 0.02] = 0
+    tensor = torch.from_numpy(A)
+    r = subspan.cur(tensor.to_sparse_coo() if sparse else tensor, 8, core=core, rng=0)
+    expected = subspan.cur(scipy.sparse.csr_array(A) if sparse else A, 8, core=core, rng=0)
+    assert r.C.is_sparse == r.R.is_sparse == sparse
+    for part, other in zip(r, expected, strict=True):
+        part = part.to_dense() if part.is_sparse else part
+        np.testing.assert_allclose(part.numpy(), dense(other), rtol=1e-9, atol=1e-9)
+    x = torch.ones(20, dtype=torch.float64)
+    np.testing.assert_allclose((r @ x).numpy(), expected @ x.numpy(), atol=1e-12)
+    np.testing.assert_allclose((r.T.T @ x).numpy(), expected @ x.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("options", [{"rank": 8}, {"rtol": 1e-2}])
+def test_matrix_in_row_chunks(options, core, rng):
+    A = decaying(rng, 90, 20, 0.8)
+    r = subspan.cur(subspan.chunks([A[:40], A[40:70], A[70:]]), core=core, rng=0, **options)
+    error, _ = check(A, r)
+    assert error <= r.error.upper * (1 + 1e-6)
+    assert r.converged
+
+
+@pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("up", [True, False])
 def test_extreme_scales(up, core, dtype, rng):

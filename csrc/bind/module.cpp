@@ -10,6 +10,8 @@ void register_select_real(py::module_&);
 void register_select_complex(py::module_&);
 void register_qr(py::module_&);
 void register_cur(py::module_&);
+void register_range(py::module_&);
+void register_cholesky(py::module_&);
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -36,4 +38,6 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_select_complex(m);
     bind::register_qr(m);
     bind::register_cur(m);
+    bind::register_range(m);
+    bind::register_cholesky(m);
 }

@@ -26,18 +26,17 @@ class ColumnsOutput {
 /// Writes the factors; returns the rows, the squared error of the columns and of the whole, or -1.
 template <class T>
 py::tuple factors(SkeletonHandle<T>& handle, const SourceHandle<T>& source,
-                  const SourceHandle<T>& transposed, int core, const SketchOperator& G,
-                  double tolerance, Columns<T>& Qc, Columns<T>& Rc, Columns<T>& M, Columns<T>& Qr,
-                  Columns<T>& Rr) {
-    require(G.dim == source.cols && transposed.rows == source.cols, "cur: shapes do not match");
+                  const SourceHandle<T>& transposed, int core, double tolerance, Columns<T>& Qc,
+                  Columns<T>& Rc, Columns<T>& M, Columns<T>& Qr, Columns<T>& Rr) {
+    require(transposed.rows == source.cols, "cur: shapes do not match");
     Executor& ex = *handle.ex;
     const LoadedSource<T> A(ex, source), At(ex, transposed);
     ColumnsOutput<T> qc(ex, Qc), rc(ex, Rc), m(ex, M), qr(ex, Qr), rr(ex, Rr);
     CurChoice found;
     {
         const Running running;
-        found = cur(ex, A.get(), At.get(), handle.skeleton, static_cast<CurCore>(core), G,
-                    tolerance, {qc.view(), rc.view(), m.view(), qr.view(), rr.view()});
+        found = cur(ex, A.get(), At.get(), handle.skeleton, static_cast<CurCore>(core), tolerance,
+                    {qc.view(), rc.view(), m.view(), qr.view(), rr.view()});
         for (auto* output : {&qc, &rc, &m, &qr, &rr}) output->finish();
     }
     const py::array_t<index> rows(static_cast<py::ssize_t>(found.rows.size()), found.rows.data());
@@ -61,7 +60,7 @@ void probe_gram_of_cur(SkeletonHandle<T>& handle, const SketchOperator& G, const
 template <class T>
 void register_dtype(py::module_& m) {
     m.def("cur", &factors<T>, py::arg("skeleton"), py::arg("source"), py::arg("transposed"),
-          py::arg("core"), py::arg("G"), py::arg("tolerance"), py::arg("Qc").noconvert(),
+          py::arg("core"), py::arg("tolerance"), py::arg("Qc").noconvert(),
           py::arg("Rc").noconvert(), py::arg("M").noconvert(), py::arg("Qr").noconvert(),
           py::arg("Rr").noconvert());
     m.def("cur_probe_gram", &probe_gram_of_cur<T>, py::arg("skeleton"), py::arg("G"),

@@ -113,6 +113,20 @@ void register_sketch(py::module_& m) {
                 return S.columns(from, count);
             },
             py::arg("first"), py::arg("count"))
+        .def(py::pickle(
+            [](const SketchOperator& S) {
+                const std::uint64_t seed = S.id.key.lo | std::uint64_t{S.id.key.hi} << 32;
+                return py::make_tuple(static_cast<int>(S.kind), S.size, S.dim, S.nnz, seed,
+                                      S.id.operand, S.id.repetition, S.first);
+            },
+            [](const py::tuple& state) {
+                SketchOperator S = make_operator(
+                    state[0].cast<int>(), state[1].cast<index>(), state[2].cast<index>(),
+                    state[3].cast<int>(), state[4].cast<std::uint64_t>(),
+                    state[5].cast<std::uint32_t>(), state[6].cast<std::uint32_t>());
+                S.first = state[7].cast<index>();
+                return S;
+            }))
         .def_readonly("size", &SketchOperator::size)
         .def_readonly("dim", &SketchOperator::dim)
         .def_property_readonly("isometry_scale", &SketchOperator::isometry_scale);

@@ -37,11 +37,14 @@ void register_dtype(py::module_& m) {
         py::arg("starts").noconvert(), py::arg("rows"), py::arg("cols"));
     m.def(
         dtype_name<T>("operator_source_").c_str(),
-        [](index rows, index cols, py::object multiply, py::object multiply_transpose) {
+        [](index rows, index cols, py::object multiply, py::object multiply_transpose,
+           py::object sketch, py::object gather) {
             return SourceHandle<T>{rows, cols,
-                                   Callbacks{std::move(multiply), std::move(multiply_transpose)}};
+                                   Callbacks{std::move(multiply), std::move(multiply_transpose),
+                                             std::move(sketch), std::move(gather)}};
         },
-        py::arg("rows"), py::arg("cols"), py::arg("multiply"), py::arg("multiply_transpose"));
+        py::arg("rows"), py::arg("cols"), py::arg("multiply"), py::arg("multiply_transpose"),
+        py::arg("sketch") = py::none(), py::arg("gather") = py::none());
     m.def(
         "column_norms2",
         [](const SourceHandle<T>& handle, py::array_t<double> out, const py::object& progress) {
@@ -55,6 +58,30 @@ void register_dtype(py::module_& m) {
             norms2.finish();
         },
         py::arg("source"), py::arg("out"), py::arg("progress") = py::none());
+    m.def(
+        "sketch_pass",
+        [](const SourceHandle<T>& handle, const SketchOperator& S, py::array_t<T> SA,
+           const SketchOperator& G, py::array_t<T> GA, py::array_t<double> norms2) {
+            require((S.size == 0 || S.dim == handle.rows) && SA.ndim() == 2 &&
+                        SA.shape(0) == S.size && SA.shape(1) == handle.cols &&
+                        (G.size == 0 || G.dim == handle.rows) && GA.ndim() == 2 &&
+                        GA.shape(0) == G.size && GA.shape(1) == handle.cols &&
+                        (norms2.size() == 0 || norms2.size() == handle.cols),
+                    "sketch_pass: shapes do not match");
+            Executor ex(poll_of(py::none()));
+            const LoadedSource<T> A(ex, handle);
+            TransposedOutput<T> Y(ex, SA), P(ex, GA);
+            Output<double> squares(ex, norms2.mutable_data(), norms2.size());
+            SketchPass<T> pass{S, Y.view(), G, P.view(),
+                               norms2.size() > 0 ? squares.data() : nullptr};
+            const Running running;
+            sketch_pass(ex, A.get(), pass);
+            Y.finish();
+            P.finish();
+            squares.finish();
+        },
+        py::arg("source"), py::arg("S"), py::arg("SA").noconvert(), py::arg("G"),
+        py::arg("GA").noconvert(), py::arg("norms2").noconvert());
     m.def(
         "gather_columns",
         [](const SourceHandle<T>& handle, const py::array_t<index>& J,

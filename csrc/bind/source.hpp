@@ -16,8 +16,9 @@ struct SparseArrays {
     py::array_t<index> row_indices, starts;
 };
 
+/// `sketch` and `gather` are None for an operator that gives products only.
 struct Callbacks {
-    py::object multiply, multiply_transpose;
+    py::object multiply, multiply_transpose, sketch, gather;
 };
 
 /// What Python holds: the arrays stay alive with it, nothing is copied.
@@ -42,18 +43,51 @@ DenseSource<T> dense_layout(const py::array_t<T, 0>& A) {
     return source;
 }
 
+/// The caller's own memory as an array, which a callback may write to but not keep.
+template <class T>
+py::object lent(MatrixView<T> Y) {
+    if (Y.cols == 0) return py::none();
+    const auto item = static_cast<py::ssize_t>(sizeof(T));
+    const py::capsule owner(Y.data, [](void*) {});  // marks the memory as not ours to free
+    return py::array_t<T>({Y.rows, Y.cols}, {item, Y.ld * item}, Y.data, owner);
+}
+
 /// Product callback: Python writes the result of A @ X (or A.T @ X) into the second argument. X is a
 /// copy, which the caller's operator may keep.
 template <class T>
 std::function<void(In<T>, MatrixView<T>)> product(const py::object& callable) {
     return [function = callable.ptr()](In<T> X, MatrixView<T> Y) {
-        const LentThreads lent;
+        const LentThreads lent_threads;
         py::gil_scoped_acquire gil;
         const auto item = static_cast<py::ssize_t>(sizeof(T));
-        const py::capsule owner(Y.data, [](void*) {});  // marks the memory as not ours to free
         const py::array_t<T> x({X.rows, X.cols}, {item, X.ld * item}, X.data);
-        const py::array_t<T> y({Y.rows, Y.cols}, {item, Y.ld * item}, Y.data, owner);
-        py::reinterpret_borrow<py::object>(function)(x, y);
+        py::reinterpret_borrow<py::object>(function)(x, lent(Y));
+    };
+}
+
+/// Sketch callback: Python writes ``(S A)^T`` into Y, ``(G A)^T`` into P and the squared column norms;
+/// what is not wanted is None.
+template <class T>
+std::function<void(const SketchPass<T>&)> whole_pass(const py::object& callable, index cols) {
+    if (callable.is_none()) return {};
+    return [function = callable.ptr(), cols](const SketchPass<T>& pass) {
+        const LentThreads lent_threads;
+        py::gil_scoped_acquire gil;
+        const MatrixView<double> norms2(pass.norms2, cols, pass.norms2 != nullptr ? 1 : 0);
+        py::reinterpret_borrow<py::object>(function)(pass.sketch, lent(pass.Y), pass.probe,
+                                                     lent(pass.P), lent(norms2));
+    };
+}
+
+/// Columns callback: Python writes ``A[:, J]`` into C.
+template <class T>
+std::function<void(const index*, MatrixView<T>)> columns(const py::object& callable) {
+    if (callable.is_none()) return {};
+    return [function = callable.ptr()](const index* J, MatrixView<T> C) {
+        const LentThreads lent_threads;
+        py::gil_scoped_acquire gil;
+        const py::array_t<index> wanted(C.cols, J);
+        py::reinterpret_borrow<py::object>(function)(wanted, lent(C));
     };
 }
 
@@ -86,9 +120,10 @@ class LoadedSource {
         return AnySource<T>(sparse);
     }
     AnySource<T> load(Executor&, const SourceHandle<T>& handle, const Callbacks& callbacks) {
-        return AnySource<T>(OperatorSource<T>{handle.rows, handle.cols,
-                                              product<T>(callbacks.multiply),
-                                              product<T>(callbacks.multiply_transpose)});
+        return AnySource<T>(OperatorSource<T>{
+            handle.rows, handle.cols, product<T>(callbacks.multiply),
+            product<T>(callbacks.multiply_transpose), whole_pass<T>(callbacks.sketch, handle.cols),
+            columns<T>(callbacks.gather)});
     }
 
     std::optional<Input<T>> values_;

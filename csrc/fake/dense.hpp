@@ -62,6 +62,11 @@ void gather_columns(Fake& ex, const S& A, const index* J, MatrixView<T> C) {
     ex.enqueue([=](Host& host) { gather_columns(host, A, J, C); });
 }
 template <class T>
+void gather_entries(Fake& ex, const EntryOracle<T>& K, const index* I, const index* J,
+                    MatrixView<T> B) {
+    ex.enqueue([=](Host& host) { gather_entries(host, K, I, J, B); });
+}
+template <class T>
 void fill_transposed(Fake& ex, const SketchOperator& S, index i0, index p0, MatrixView<T> out,
                      double scale = 1) {
     ex.enqueue([=](Host& host) { fill_transposed<T>(host, S, i0, p0, out, scale); });

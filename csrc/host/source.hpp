@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/exec.hpp"
+#include "subspan/psd_source.hpp"
 #include "subspan/source.hpp"
 
 namespace subspan {
@@ -37,6 +38,13 @@ void apply_transpose(Host&, const OperatorSource<T>& A, In<T> X, MatrixView<T> Y
 }
 template <class T>
 void gather_columns(Host&, const OperatorSource<T>& A, const index* J, MatrixView<T> C);
+
+/// B = K[I, J]; a null I means every row.
+template <class T>
+void gather_entries(Host&, const EntryOracle<T>& K, const index* I, const index* J,
+                    MatrixView<T> B) {
+    K.entries(I, J, B);
+}
 
 /// Tile of S^T, unscaled but for `scale`: out(p - p0, i - i0) = scale S[i, p], i0 a multiple of 16.
 template <class T>

@@ -157,6 +157,7 @@ void gather_columns(Host& ex, const SparseSource<T>& A, const index* J, MatrixVi
 // An operator is asked for products with slabs of S^T, 64 columns at a time: O(64 m) memory.
 template <class T>
 void sketch_pass(Host& ex, const OperatorSource<T>& A, const SketchPass<T>& pass) {
+    if (A.sketch) return A.sketch(pass);
     constexpr index block = 64;
     require(pass.norms2 == nullptr,
             "A is an operator: its column norms are not available; choose pivoting='lupp', 'cpqr', "
@@ -175,9 +176,10 @@ void sketch_pass(Host& ex, const OperatorSource<T>& A, const SketchPass<T>& pass
     if (pass.P.cols > 0) product(pass.probe, pass.P);
 }
 
-/// A[:, J] as a product with unit vectors.
+/// A[:, J], as a product with unit vectors if A has no shorter way.
 template <class T>
 void gather_columns(Host& ex, const OperatorSource<T>& A, const index* J, MatrixView<T> C) {
+    if (A.gather) return A.gather(J, C);
     constexpr index block = 64;
     Buffer<T, Host> unit(ex, A.cols * std::min(block, C.cols));
     for (index c0 = 0; c0 < C.cols; c0 += block) {

@@ -83,26 +83,6 @@ void gather_adjoint_rows(E& ex, const S& At, const index* rows, MatrixView<T> Rh
     if constexpr (is_complex<T>) for_each_entry(ex, Rh.rows, Rh.cols, ConjugateEntry<T>{Rh, Rh});
 }
 
-/// R^H = Q_R R_R: Cholesky-QR preconditioned by the sketch G, or the ladder without it.
-template <class T, class E, class S>
-void cur_rows(E& ex, const S& At, const index* rows, const SketchOperator& G, MatrixView<T> Qr,
-              MatrixView<T> Rr) {
-    const index n = Qr.rows, k = Qr.cols;
-    gather_adjoint_rows(ex, At, rows, Qr);
-    if (n >= 2 * G.size) {
-        Buffer<T, E> y(ex, k * G.size), sketched(ex, k * k), small(ex, k * k);
-        const auto Y = y.matrix(k, G.size), Rs = sketched.matrix(k, k), R2 = small.matrix(k, k);
-        sketch(ex, dense_source<T>(Qr), G, Y);
-        if (precondition<E, T>(ex, Y, Qr, Rs, R2)) {
-            trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R2, Qr);
-            gemm<T>(ex, Op::None, Op::None, T(1), R2, Rs, T(0), Rr);
-            return;
-        }
-        gather_adjoint_rows(ex, At, rows, Qr);
-    }
-    orthonormalize<E, T>(ex, Qr, Rr);
-}
-
 /// M = R_C X^+ R_R^H for X = A[I, J], given X^H: with X = U s Vh, (R_C Vh^H s^+) (R_R U)^H.
 template <class T, class E>
 void cross_core(E& ex, MatrixView<T> Xh, const CurFactors<T>& f) {
@@ -211,13 +191,13 @@ void leave_out_arbitrary(E& ex, const CurFactors<T>& f) {
     }
 }
 
-/// The factors for the skeleton columns; `At` is the source of A^T, `G` a sketch operator for rows of
-/// length n. Q_C^H A, a pass over A, is what the projection core needs, and what a tolerance or an exact
-/// error needs with the others. With a tolerance, trailing columns are dropped while the error of the
-/// columns stays below it: skeleton.rank becomes what is left, and leading parts of the factors are used.
+/// The factors for the skeleton columns; `At` is the source of A^T. Q_C^H A, a pass over A, is what the
+/// projection core needs, and what a tolerance or an exact error needs with the others. With a tolerance,
+/// trailing columns are dropped while the error of the columns stays below it: skeleton.rank becomes
+/// what is left, and leading parts of the factors are used.
 template <class T, class E, class S>
 CurChoice cur(E& ex, const S& A, const S& At, Skeleton<T, E>& skeleton, CurCore core,
-              const SketchOperator& G, double tolerance, const CurFactors<T>& out) {
+              double tolerance, const CurFactors<T>& out) {
     const index n = A.cols, most = skeleton.rank;
     if (core == CurCore::Id && skeleton.sketch_cols < most) core = CurCore::Projection;
     const bool project_A =
@@ -241,12 +221,12 @@ CurChoice cur(E& ex, const S& A, const S& At, Skeleton<T, E>& skeleton, CurCore 
     found.rows = row_pivots(ex, f.Qc);
     const auto rows = upload<index>(ex, found.rows);
     Buffer<T, E> intersection(ex, k * k);
+    gather_adjoint_rows(ex, At, rows.data(), f.Qr);
     if (core == CurCore::Cross) {
         const auto order = upload<index>(ex, skeleton.perm);
-        gather_adjoint_rows(ex, At, rows.data(), f.Qr);
         for_each_entry(ex, k, k, GatherRowEntry<T>{f.Qr, intersection.matrix(k, k), order.data()});
     }
-    cur_rows(ex, At, rows.data(), G, f.Qr, f.Rr);
+    orthonormalize<E, T>(ex, f.Qr, f.Rr);
     ++skeleton.passes;
     ex.poll();
 

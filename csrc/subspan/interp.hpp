@@ -52,24 +52,25 @@ void sketched_coefficients(E& ex, const Skeleton<T, E>& skeleton, MatrixView<T> 
     for_each_entry(ex, k, Wt.cols, UnitRowEntry<T>{Wt, order.data()});
 }
 
-/// `precondition` of the skeleton columns C by the sketch that chose them, if it is large enough.
+/// C = B Rs for the skeleton columns C, overwritten by B, Rs being the triangular factor of their
+/// sketch: B is well conditioned (Fan, Guo, Lin, 2021). Also the factor R of B = Q R. False, and C in
+/// an undefined state, if there is no sketch to speak of or B is not as it should be.
 template <class T, class E>
 bool precondition_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, MatrixView<T> C,
                            MatrixView<T> Rs, MatrixView<T> R) {
     const index k = C.cols, l = skeleton.sketch_cols;
     if (2 * l < 3 * k || C.rows < 2 * k) return false;
     const auto order = upload<index>(ex, skeleton.perm);
-    Buffer<T, E> yj(ex, k * l);
-    const auto YJ = yj.matrix(k, l);
+    Buffer<T, E> yj(ex, k * l), b(ex, l * k);
+    const auto YJ = yj.matrix(k, l), B = b.matrix(l, k);
     for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
-    return precondition<E, T>(ex, YJ, C, Rs, R);
-}
-
-/// Wt = A^T conj(X).
-template <class T, class E, class S>
-void apply_adjoint(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Wt) {
-    if constexpr (is_complex<T>) for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{X, X});
-    apply_transpose(ex, A, X, Wt);
+    for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
+    householder_qr<T>(ex, B, Rs, false);
+    const auto diagonal = abs_diagonal(ex, Rs);
+    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
+    if (!(*low > static_cast<double>(k) * eps<T> * *high)) return false;
+    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
+    return cholesky_factor(ex, C, R, 10.0);
 }
 
 /// Wt = (Q^H A)^T and R for the skeleton columns C = Q R, whose memory is used up. Two passes over A.

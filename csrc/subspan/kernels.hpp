@@ -55,6 +55,15 @@ struct GatherRowEntry {
     SUBSPAN_HD void operator()(index i, index j) const { to(i, j) = from(order[i], j); }
 };
 
+/// to(:, j) = from(:, order[j]).
+template <class T>
+struct GatherColumnEntry {
+    MatrixView<const T> from;
+    MatrixView<T> to;
+    const index* order;
+    SUBSPAN_HD void operator()(index i, index j) const { to(i, j) = from(i, order[j]); }
+};
+
 /// to(order[i], :) = from(i, :); (i, j) runs over the entries of `from`.
 template <class T>
 struct ScatterRowEntry {

@@ -1,7 +1,8 @@
 // Orthonormal bases of tall matrices and the triangular solves that follow them.
 //
 // Cholesky-QR does all its work in GEMM-rate calls but squares the condition number; applied twice
-// it is as good as Householder for cond(A) < 1/sqrt(eps) (Yamamoto et al., ETNA 2015). Failure is
+// it is as good as Householder for cond(A) < 1/sqrt(eps) (Yamamoto et al., ETNA 2015). Beyond that
+// the triangular factor of a sketch of A preconditions it (Fan, Guo, Lin, 2021). Failure of either is
 // detected and Householder takes over.
 #pragma once
 
@@ -12,6 +13,7 @@
 
 #include "subspan/dense.hpp"
 #include "subspan/kernels.hpp"
+#include "subspan/source.hpp"
 
 namespace subspan {
 
@@ -57,7 +59,32 @@ bool cholesky_qr(E& ex, MatrixView<T> A, MatrixView<T> R, double spread) {
     return true;
 }
 
-/// A = Q R in place: Cholesky-QR twice, Householder if that is not safe. R is k-by-k.
+/// A = B R in place, R being the triangular factor of a sketch of A with about twice as many rows as A
+/// has columns: cond(B) is about 6 whatever cond(A) < 1/eps. False, and A untouched, if A is too small
+/// for that to pay or R is numerically singular.
+template <class T, class E>
+bool sketched_precondition(E& ex, MatrixView<T> A, MatrixView<T> R) {
+    const index k = A.cols;
+    SketchOperator S;
+    S.kind = SketchKind::SparseSign;
+    S.size = 2 * k + 24;
+    S.dim = A.rows;
+    S.id.operand = 3;
+    if (A.rows < 2 * S.size) return false;
+    Buffer<T, E> transposed(ex, k * S.size), sketched(ex, S.size * k);
+    const auto Yt = transposed.matrix(k, S.size), Y = sketched.matrix(S.size, k);
+    sketch(ex, dense_source<T>(A), S, Yt);
+    for_each_entry(ex, S.size, Y.cols, TransposeEntry<T>{Yt, Y});
+    householder_qr<T>(ex, Y, R, false);
+    const auto diagonal = abs_diagonal(ex, R);
+    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
+    if (!(*low > 10 * static_cast<double>(k) * eps<T> * *high)) return false;
+    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R, A);
+    return true;
+}
+
+/// A = Q R in place: Cholesky-QR twice, or once after preconditioning by a sketch; Householder if
+/// neither is safe. R is k-by-k.
 template <class E, class T>
 void orthonormalize(E& ex, MatrixView<T> A, MatrixView<T> R) {
     const index k = A.cols;
@@ -65,28 +92,27 @@ void orthonormalize(E& ex, MatrixView<T> A, MatrixView<T> R) {
     const double safe = 0.1 / std::sqrt(eps<T>);
     Buffer<T, E> second(ex, k * k), product(ex, k * k);
     const auto R2 = second.matrix(k, k), R21 = product.matrix(k, k);
-    const bool once = A.rows >= 2 * k && cholesky_qr(ex, A, R, safe);
-    if (!once) return householder_qr<T>(ex, A, R);
-    if (!cholesky_qr(ex, A, R2, 2.0)) householder_qr<T>(ex, A, R2);
+    double spread = 2.0;  // what the second factor may show
+    if (A.rows < 2 * k) return householder_qr<T>(ex, A, R);
+    if (!cholesky_qr(ex, A, R, safe)) {
+        if (!sketched_precondition(ex, A, R)) return householder_qr<T>(ex, A, R);
+        spread = 10.0;
+    }
+    if (!cholesky_qr(ex, A, R2, spread)) householder_qr<T>(ex, A, R2);
     gemm<T>(ex, Op::None, Op::None, T(1), R2, R, T(0), R21);
     copy<E, T>(ex, R21, R);
 }
 
-/// C = B Rs, Rs being the triangular factor of a sketch S C, whose transpose is Y: C is overwritten by
-/// B, which is well conditioned (Fan, Guo, Lin, 2021). Also the factor R of B = Q R. False, and C in an
-/// undefined state, if S C is numerically singular or B is not as it should be.
+/// A basis of the range of A with condition number of order 10 or less, in place: what an iteration
+/// needs between two products.
 template <class E, class T>
-bool precondition(E& ex, MatrixView<T> Y, MatrixView<T> C, MatrixView<T> Rs, MatrixView<T> R) {
-    const index k = Y.rows, l = Y.cols;
-    Buffer<T, E> b(ex, l * k);
-    const auto B = b.matrix(l, k);
-    for_each_entry(ex, l, B.cols, TransposeEntry<T>{Y, B});
-    householder_qr<T>(ex, B, Rs, false);
-    const auto diagonal = abs_diagonal(ex, Rs);
-    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
-    if (!(*low > static_cast<double>(k) * eps<T> * *high)) return false;
-    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
-    return cholesky_factor(ex, C, R, 10.0);
+void condition(E& ex, MatrixView<T> A) {
+    const index k = A.cols;
+    Buffer<T, E> factor(ex, k * k);
+    const auto R = factor.matrix(k, k);
+    if (k == 0 || sketched_precondition(ex, A, R)) return;
+    if (A.rows < 2 * k || !cholesky_qr(ex, A, R, 0.1 / std::sqrt(eps<T>)))
+        householder_qr<T>(ex, A, R);
 }
 
 /// X = X R^-T for upper triangular R, or the minimum-norm solution when R is numerically singular.

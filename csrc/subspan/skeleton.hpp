@@ -120,15 +120,13 @@ void pivot_columns(E& ex, const SketchOperator& S, MatrixView<T> Y, MatrixView<T
         mix(ex, S, Y, out);
 }
 
-/// A sum of squares of A that squares of residuals can be subtracted from; else OutOfRange.
+/// Throws if squares of squares of residuals that are eps times the norm of A would leave the range of T.
 template <class T>
-double checked_norm2(double norm2) {
+void require_in_range(double norm2) {
     constexpr bool single = std::is_same_v<real_t<T>, float>;
-    // Squares of squares of residuals that are eps times the norm must not underflow.
     constexpr double low = single ? 1e-20 : 1e-120, high = single ? 1e20 : 1e120;
     if (!(norm2 >= low && norm2 <= high))
         throw OutOfRange(message("sum of squares of A is ", norm2));
-    return norm2;
 }
 
 /// One reading of A: sketch, probe and ||A||_F^2 into the skeleton.
@@ -156,7 +154,7 @@ void first_pass(E& ex, const S& A, const SketchOperator& op, const SelectOptions
         parallel_for(ex, A.cols, RowNorm<T>{pass.Y, rows.data()}, op.size);
         norm2 = sum(ex, rows.data(), A.cols);
     }
-    checked_norm2<T>(norm2);
+    require_in_range<T>(norm2);
 }
 
 }  // namespace subspan

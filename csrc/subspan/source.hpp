@@ -1,4 +1,5 @@
-// What can stand for the matrix A: dense in either order, compressed sparse columns, an operator.
+// What can stand for the matrix A: dense in either order, compressed sparse columns, an operator, or
+// a matrix read in blocks.
 //
 // A source answers a few questions; every algorithm is written over these and over nothing else:
 //   A.rows, A.cols
@@ -13,6 +14,7 @@
 #include <variant>
 
 #include "subspan/exec.hpp"
+#include "subspan/kernels.hpp"
 #include "subspan/sketch_operator.hpp"
 #include "subspan/types.hpp"
 
@@ -48,15 +50,6 @@ struct SparseSource {
     const index* starts = nullptr;
 };
 
-/// A known only through products; the two callbacks may throw.
-template <class T>
-struct OperatorSource {
-    using value_type = T;
-    index rows = 0, cols = 0;
-    std::function<void(In<T> X, MatrixView<T> Y)> multiply;            // Y = A X
-    std::function<void(In<T> X, MatrixView<T> Y)> multiply_transpose;  // Y = A^T X
-};
-
 /// What one reading of A produces; an empty view or null pointer leaves that part out.
 template <class T>
 struct SketchPass {
@@ -65,6 +58,18 @@ struct SketchPass {
     SketchOperator probe;
     MatrixView<T> P;           // cols-by-size: (G A)^T for the independent Gaussian probe G, scaled
     double* norms2 = nullptr;  // squared column norms; not finite where A is not
+};
+
+/// A known through callbacks, which may throw: its products and, where A is read in blocks and every
+/// reading counts, the other two questions, which products would answer in several readings.
+template <class T>
+struct OperatorSource {
+    using value_type = T;
+    index rows = 0, cols = 0;
+    std::function<void(In<T> X, MatrixView<T> Y)> multiply;            // Y = A X
+    std::function<void(In<T> X, MatrixView<T> Y)> multiply_transpose;  // Y = A^T X
+    std::function<void(const SketchPass<T>&)> sketch;                  // or empty: by products
+    std::function<void(const index* J, MatrixView<T> C)> gather;       // or empty: by products
 };
 
 /// Any of them, chosen at run time, so that an algorithm is compiled once per type.
@@ -102,6 +107,13 @@ void sketch(E& ex, const S& A, const SketchOperator& op, MatrixView<typename S::
     pass.sketch = op;
     pass.Y = Y;
     sketch_pass(ex, A, pass);
+}
+
+/// Y = A^T conj(X), X being conjugated in place.
+template <class T, class E, class S>
+void apply_adjoint(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Y) {
+    if constexpr (is_complex<T>) for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{X, X});
+    apply_transpose(ex, A, X, Y);
 }
 
 }  // namespace subspan

@@ -1,14 +1,201 @@
-"""The one door for arrays: what is accepted, what is promoted, what is copied."""
+"""The one door for arrays: what is accepted, what is promoted, what is copied, where results go.
+
+Arrays of other libraries come in as numpy views of their memory (:func:`to_host`) and results go
+back as arrays of the caller's library (:class:`Library`, :func:`to_caller`). Nothing else knows that
+libraries differ.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import operator
-from typing import Any
+import sys
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .exceptions import DeviceUnavailable
+
 DTYPES = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex128"))
+_HOST_DEVICES = {1, 3}  # DLPack's kDLCPU and kDLCUDAHost: memory that the host may read
+_T = TypeVar("_T")
+
+
+class Library:
+    """The array library of the caller: numpy, which also stands for SciPy and whatever has no arrays."""
+
+    name = "numpy"
+
+    def give(self, array: Any) -> Any:
+        """Return a numpy or sparse array of ours as an array of this library."""
+        return array
+
+
+class _Torch(Library):
+    """Tensors share the memory of our arrays; sparse arrays become COO tensors."""
+
+    name = "torch"
+
+    def give(self, array: Any) -> Any:
+        torch = sys.modules["torch"]
+        if isinstance(array, np.ndarray):
+            return torch.from_numpy(array)
+        entries = array.tocsr().tocoo()  # in the order that a coalesced tensor has
+        return torch.sparse_coo_tensor(
+            torch.from_numpy(np.stack(entries.coords).astype(np.int64)),
+            torch.from_numpy(entries.data),
+            entries.shape,
+            is_coalesced=True,
+            check_invariants=False,
+        )
+
+
+class _Standard(Library):
+    """A library that follows the Python array API standard, JAX among them.
+
+    Without ``jax_enable_x64`` JAX has no 64-bit types: unless A itself has one, results are narrowed
+    as JAX narrows everything, indices to int32.
+    """
+
+    def __init__(self, A: Any) -> None:
+        self.name = type(A).__module__.partition(".")[0]
+        self._namespace = A.__array_namespace__()
+        self._context: Any = contextlib.nullcontext
+        if self.name in ("jax", "jaxlib"):
+            jax = sys.modules["jax"]
+            wide = jax.config.jax_enable_x64 or np.zeros(0, A.dtype).real.dtype.itemsize == 8
+            self.name, self._context = "jax", lambda: jax.enable_x64(wide)
+
+    def give(self, array: Any) -> Any:
+        if not isinstance(array, np.ndarray):
+            return array
+        with self._context():
+            return self._namespace.asarray(array)
+
+
+NUMPY = Library()
+
+
+def library_of(A: Any) -> Library:
+    """Return the library that A is an array of."""
+    if isinstance(A, np.ndarray):
+        return NUMPY
+    if _is_tensor(A):
+        return _Torch()
+    return _Standard(A) if hasattr(A, "__array_namespace__") else NUMPY
+
+
+def to_caller(value: _T, library: Library) -> _T:
+    """Return a result, or a tuple of arrays, with every array given to the caller's library."""
+    if library is NUMPY:
+        return value
+    out: Any = value
+    if isinstance(value, np.ndarray) or is_sparse(value):
+        out = library.give(value)
+    elif isinstance(value, tuple):
+        out = tuple(to_caller(part, library) for part in value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (field.name for field in dataclasses.fields(value))
+        out = dataclasses.replace(
+            value, **{name: to_caller(getattr(value, name), library) for name in fields}
+        )
+    return out  # type: ignore[no-any-return]
+
+
+def to_host(A: Any, name: str = "A") -> Any:
+    """Return arrays of other libraries as numpy or ``scipy.sparse`` arrays; anything else as it is.
+
+    No copy but for half precision (numpy has no bfloat16), for lazily conjugated or negated tensors,
+    and for sparse COO tensors that are not coalesced. Gradients are not followed: a tensor that
+    requires them is detached.
+    """
+    if isinstance(A, np.ndarray):
+        return A
+    _require_host(A, name)
+    if _is_tensor(A):
+        return _from_torch(A.detach(), name)
+    if hasattr(A, "__dlpack__") and not hasattr(A, "__array__"):
+        return np.from_dlpack(A)
+    return np.asarray(A) if hasattr(A, "__array_namespace__") else A
+
+
+def _is_tensor(A: Any) -> bool:
+    torch = sys.modules.get("torch")  # no tensor without it
+    return torch is not None and isinstance(A, torch.Tensor)
+
+
+def is_sparse(A: Any) -> bool:
+    """Tell a matrix or array of ``scipy.sparse``."""
+    if not type(A).__module__.startswith("scipy.sparse"):
+        return False
+    from scipy.sparse import issparse
+
+    return bool(issparse(A))
+
+
+def _require_host(A: Any, name: str) -> None:
+    """Refuse memory that the host cannot read."""
+    library = type(A).__module__.partition(".")[0]
+    where, remedy = "", "copy it to the host first"
+    if _is_tensor(A):
+        if A.device.type != "cpu":
+            where, remedy = f"device {A.device}", f"pass {name}.cpu()"
+    elif library in ("cupy", "cupyx"):
+        where, remedy = "a CUDA device", f"pass {name}.get()"
+    elif library in ("jax", "jaxlib") and hasattr(A, "devices"):
+        with contextlib.suppress(Exception):  # traced arrays have none
+            devices = {device for device in A.devices() if device.platform != "cpu"}
+            where = ", ".join(sorted(map(str, devices)))
+            remedy = f"pass jax.device_get({name})"
+    elif hasattr(A, "__cuda_array_interface__"):
+        where = "a CUDA device"
+    elif hasattr(A, "__dlpack_device__"):
+        kind, number = A.__dlpack_device__()
+        if int(kind) not in _HOST_DEVICES:
+            where = f"DLPack device ({int(kind)}, {int(number)})"
+    if where:
+        raise DeviceUnavailable(
+            f"{name} is on {where}, and this installation of subspan computes on the CPU only; {remedy}"
+        )
+
+
+def _from_torch(A: Any, name: str) -> Any:
+    torch = sys.modules["torch"]
+    if A.layout in (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc):
+        if A.ndim != 2 or A.dense_dim() != 0:
+            raise ValueError(f"{name} must be 2-d, got a sparse tensor of shape {tuple(A.shape)}")
+        return _from_sparse_tensor(A, name)
+    if A.layout is not torch.strided:
+        raise TypeError(
+            f"{name} has layout {A.layout}; expected a dense, COO, CSR or CSC tensor, "
+            f"e.g. {name}.to_dense()"
+        )
+    if A.dtype is torch.bfloat16:
+        A = A.to(torch.float32)
+    try:
+        return A.resolve_conj().resolve_neg().numpy()
+    except TypeError:
+        raise TypeError(
+            f"{name} has dtype {A.dtype}; expected float32, float64, complex64 or complex128 "
+            "(integers, bools and half precision are promoted)"
+        ) from None
+
+
+def _from_sparse_tensor(A: Any, name: str) -> Any:
+    """The same triplets or compressed rows or columns: memory in proportion to the stored entries."""
+    from scipy.sparse import coo_array, csc_array, csr_array
+
+    torch = sys.modules["torch"]
+    shape = tuple(A.shape)
+    if A.layout is torch.sparse_coo:
+        A = A.coalesce()
+        return coo_array((as_array(A.values(), name), tuple(A.indices().numpy())), shape=shape)
+    values = as_array(A.values(), name)
+    if A.layout is torch.sparse_csr:
+        return csr_array((values, A.col_indices().numpy(), A.crow_indices().numpy()), shape=shape)
+    return csc_array((values, A.row_indices().numpy(), A.ccol_indices().numpy()), shape=shape)
 
 
 def working_dtype(dtype: Any, name: str = "A") -> np.dtype[Any]:
@@ -28,12 +215,12 @@ def working_dtype(dtype: Any, name: str = "A") -> np.dtype[Any]:
 
 
 def as_array(A: Any, name: str = "A") -> NDArray[Any]:
-    """Return a numpy array of a working dtype; the array itself whenever it has one."""
-    library = type(A).__module__.partition(".")[0]
-    if library in {"torch", "cupy", "jax", "jaxlib", "dask"}:
+    """Return a numpy array of a working dtype, on the memory of A whenever A has one."""
+    if type(A).__module__.partition(".")[0] == "dask":
         raise TypeError(
-            f"{name} is a {library} array, which subspan does not take yet; pass numpy.asarray({name})"
+            f"{name} is a dask array, which subspan does not take yet; pass numpy.asarray({name})"
         )
+    A = to_host(A, name)
     if isinstance(A, np.ma.MaskedArray):
         if np.ma.is_masked(A):
             raise ValueError(

@@ -44,6 +44,20 @@ class Skeleton:
     ) -> float: ...
     def probe_gram(self, W: NDArray[Any], out: NDArray[Any]) -> None: ...
 
+class Range:
+    size: int
+    passes: int
+    norm2: float
+    probe_norm2: float
+    residual2: float
+    leave_one_out: float
+    stop: int
+    history: list[tuple[int, float, bool, int, int]]
+    def basis(self, out: NDArray[Any]) -> None: ...
+    def singular_values(self) -> NDArray[Any]: ...
+    def vectors(self, U: NDArray[Any], Vh: NDArray[Any]) -> None: ...
+    def residual_gram(self, out: NDArray[Any]) -> None: ...
+
 def blas_from_library(path: str, source: str, load: bool) -> bool: ...
 def blas_from_capsules(capsules: dict[str, Any], path: str) -> None: ...
 def config() -> dict[str, Any]: ...
@@ -56,6 +70,14 @@ def sparse_source(
     rows: int,
     cols: int,
 ) -> Source: ...
+def sketch_pass(
+    source: Source,
+    S: SketchOperator,
+    SA: NDArray[Any],
+    G: SketchOperator,
+    GA: NDArray[Any],
+    norms2: NDArray[np.float64],
+) -> None: ...
 def column_norms2(source: Source, out: NDArray[np.float64], progress: Any = None) -> None: ...
 def gather_columns(source: Source, J: NDArray[np.int64], out: NDArray[Any]) -> None: ...
 def sketch(S: SketchOperator, source: Source, out: NDArray[Any], progress: Any = None) -> None: ...
@@ -93,7 +115,6 @@ def cur(
     source: Source,
     transposed: Source,
     core: int,
-    G: SketchOperator,
     tolerance: float,
     Qc: NDArray[Any],
     Rc: NDArray[Any],
@@ -117,3 +138,42 @@ def blocked_qr(
     R: NDArray[Any],
     progress: Callable[[], None] | None,
 ) -> tuple[NDArray[np.int64], float, float]: ...
+def find_range(
+    source: Source,
+    transposed: Source,
+    *,
+    size: int,
+    block: int,
+    power_iterations: int,
+    krylov: bool,
+    project: bool,
+    to_tolerance: bool,
+    tolerance: float,
+    relative: float,
+    probe_factor: float,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    want_norms: bool,
+    progress: Callable[[], None] | None,
+) -> Range: ...
+def factor_whole(source: Source, progress: Callable[[], None] | None) -> Range: ...
+
+class Cholesky:
+    rank: int
+    stop: int
+    entries: int
+    pivots: NDArray[np.int64]
+    history: list[tuple[int, float, bool, int, int]]
+    def factor(self, out: NDArray[Any]) -> None: ...
+
+def pivoted_cholesky(
+    source: Source,
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> Cholesky: ...

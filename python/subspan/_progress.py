@@ -66,6 +66,11 @@ class Progress:
                     self._bar.close()
         self._tell()
 
-    def _tell(self) -> None:
+    def block(self, done: int, total: int) -> None:
+        """Report a block of a matrix that is read in blocks; `total` may be unknown, then `done`."""
+        self._tell({"block": done, "blocks": total})
+
+    def _tell(self, more: dict[str, int] | None = None) -> None:
         if self._report is not None:
-            self._report(min(self._done, self._total), self._total, {"stage": self._stage})
+            info = {"stage": self._stage, **(more or {})}
+            self._report(min(self._done, self._total), self._total, info)

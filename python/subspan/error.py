@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ._rng import seed_word
 from .result import ErrorEstimate
-from .source import as_source, operator_product
+from .source import Source, as_source, operator_product
 
 FAILURE_PROBABILITY = 1e-3
 NORMS = ("fro", "spectral")
@@ -72,28 +73,6 @@ def exact(
 ) -> ErrorEstimate:
     """Certificate of an error that is known up to `rounding`."""
     return ErrorEstimate(value, _ratio(value, reference), norm, "exact", value + rounding, 0.0)
-
-
-def measured(A: Any, approximation: Any, columns: Callable[[slice], Any]) -> ErrorEstimate:
-    """Frobenius error of an approximation whose columns can be had, in blocks: one pass over A."""
-    source = as_source(A)
-    if source.shape != approximation.shape:
-        raise ValueError(f"A has shape {source.shape}; expected {approximation.shape}")
-    if source.kind == "operator":
-        raise TypeError("A is an operator; use subspan.error.residual(A, r)")
-    total, reference = 0.0, 0.0
-    scale = safe_scale(source.magnitude())
-    width = max(1, 2**24 // max(1, source.shape[0]))
-    for j in range(0, source.shape[1], width):
-        part = slice(j, j + width)
-        block, x = (
-            np.asarray(X.toarray() if hasattr(X, "toarray") else X)
-            for X in (source.matrix[:, part], columns(part))
-        )
-        wide = np.result_type(block, np.float64)
-        total += float(np.linalg.norm((block - x).astype(wide) * scale)) ** 2
-        reference += float(np.linalg.norm(block.astype(wide) * scale)) ** 2
-    return exact(float(np.sqrt(total)) / scale, float(np.sqrt(reference)) / scale)
 
 
 def revealed_rounding(W: NDArray[Any], value: float, reference: float) -> float:
@@ -272,6 +251,22 @@ def residual(
     )
 
 
+def of_nothing(source: Source, norm: str, seed: int) -> ErrorEstimate:
+    """Error of the zero matrix as an approximation: the norm of A, estimated for operators."""
+    from scipy.sparse import csr_array
+
+    if 0 in source.shape:
+        return exact(0.0, 0.0, norm)
+    if source.kind != "operator":
+        source.magnitude()
+        if norm == "fro":
+            size = globals()["norm"](source.matrix, norm="fro")
+            return exact(size, size)
+    nothing = csr_array(source.shape, dtype=source.dtype)
+    found = residual(source.matrix, nothing, norm=norm, probes=16, rng=seed)
+    return dataclasses.replace(found, relative=1.0 if found.value > 0 else 0.0)
+
+
 def safe_scale(peak: float) -> float:
     """Power of two that brings entries of this size to where their squares neither over- nor underflow."""
     if peak == 0 or 1e-100 < peak < 1e100:
@@ -310,9 +305,11 @@ class _Products:
 
     @property
     def entries(self) -> float | None:
-        """Frobenius norm, if the entries can be read; squares are summed in double precision."""
+        """Frobenius norm times `scale`, if the entries can be read; summed in double precision."""
         if self.source is None or self.source.kind == "operator":
             return None
+        if self.source.kind == "blocks":
+            return float(np.sqrt(self.A.scaled(int(np.log2(self.scale))).norm2))
         values = self.A.data if self.source.kind == "sparse" else self.A
         wide = np.result_type(values, np.float64)
         rows = max(1, 2**22 // max(1, values[:1].size))

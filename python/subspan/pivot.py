@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._array import as_rank
+from ._array import as_rank, to_caller
 from ._rng import seed_word
 from .sketch import KINDS
 from .source import Source, as_source
@@ -95,11 +95,15 @@ def choose_pivoting(
 ) -> str:
     """Resolve ``pivoting="auto"`` and refuse what the source or the stopping rule cannot serve."""
     if pivoting == "auto":
-        if tolerance and source.kind != "operator":
+        if tolerance and source.kind not in ("operator", "blocks"):
             reasons["pivoting"] = "the tolerance is tested against the exact residual"
             return "rbrp"
         if tolerance:
-            reasons["pivoting"] = "an operator gives products only; its rank grows by blocks"
+            reasons["pivoting"] = (
+                "its rank grows by blocks, one reading of A each"
+                if source.kind == "blocks"
+                else "an operator gives products only; its rank grows by blocks"
+            )
             return "lupp"
         reasons["pivoting"] = "near the pivots of column-pivoted QR of A, from a sketch"
         return "cpqr"
@@ -120,6 +124,8 @@ def choose_pivoting(
         raise ValueError(
             f"pivoting={pivoting!r} works at a fixed rank only; with rtol or atol choose one of {able}"
         )
+    if source.kind == "blocks" and METHODS[pivoting].family == "reference":
+        raise TypeError(f"pivoting={pivoting!r} needs all of A in memory, where this A is not")
     if source.kind == "operator" and METHODS[pivoting].family in ("blockwise", "reference"):
         raise TypeError(
             f"A is an operator and pivoting={pivoting!r} reads columns of A; choose 'lupp', 'cpqr' (with "
@@ -295,7 +301,7 @@ def pivots(
     kind = choose_sketch(source, sketch, reasons)
     seed = seed_word(rng)
     if k == 0:
-        return np.empty(0, np.int64)
+        return to_caller(np.empty(0, np.int64), source.library)
     settings = Selection(name, k, sketch=kind, block_size=block_size)
     size_sketch(source, settings)
     try:
@@ -303,9 +309,9 @@ def pivots(
     except FloatingPointError:
         scaled, _ = in_range(source)
         if scaled is source:
-            return np.arange(k, dtype=np.int64)
+            return to_caller(np.arange(k, dtype=np.int64), source.library)
         skeleton = select(scaled, settings, seed)
-    return np.array(skeleton.permutation[:k])
+    return to_caller(np.array(skeleton.permutation[:k]), source.library)
 
 
 def leverage_scores(A: Any, rank: int | None = None, *, axis: int = 0) -> NDArray[np.float64]:
@@ -350,8 +356,9 @@ def leverage_scores(A: Any, rank: int | None = None, *, axis: int = 0) -> NDArra
     if rank is not None:
         rank = as_rank(rank, min(source.shape), "rank", source.shape)
     if matrix.size == 0:
-        return np.zeros(matrix.shape[0])
+        return to_caller(np.zeros(matrix.shape[0]), source.library)
     U, s, _ = np.linalg.svd(matrix, full_matrices=False)
     if rank is None:
         rank = int((s > s[0] * max(matrix.shape) * np.finfo(s.dtype).eps).sum())
-    return np.asarray((np.abs(U[:, :rank]) ** 2).sum(axis=1), np.float64)
+    scores = np.asarray((np.abs(U[:, :rank]) ** 2).sum(axis=1), np.float64)
+    return to_caller(scores, source.library)

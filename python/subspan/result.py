@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ._array import to_host
+
 
 @dataclasses.dataclass(frozen=True)
 class ErrorEstimate:
@@ -22,7 +24,8 @@ class ErrorEstimate:
         ``||A - approximation||`` in the norm named by `norm`.
     relative : float
         `value` divided by the same norm of A (0 when both are 0).
-    norm : {"fro", "spectral"}
+    norm : {"fro", "spectral", "nuclear"}
+        "nuclear", the sum of the singular values, is the trace of a positive semidefinite error.
     kind : {"exact", "estimate", "bound"}
         "exact" up to rounding; "estimate" an unbiased or consistent statistic; "bound" never below.
     upper : float
@@ -105,7 +108,8 @@ class Result:
     def save(self, path: str | Path) -> None:
         """Write the result to an ``.npz`` file, or ``.safetensors`` if the name ends so.
 
-        Arrays are stored as they are, everything else as JSON; nothing is pickled.
+        Arrays are stored as they are, everything else as JSON; nothing is pickled. Reading gives
+        numpy arrays, whatever library A came from.
         """
         arrays: dict[str, np.ndarray[Any, Any]] = {}
         tree = {"class": type(self).__name__, "fields": _flatten(self.to_dict(), "", arrays)}
@@ -113,8 +117,13 @@ class Result:
         if str(path).endswith(".safetensors"):
             from safetensors.numpy import save_file
 
+            # The format has no complex128: real and imaginary parts become the last axis.
+            pairs = [name for name, a in arrays.items() if a.dtype == np.complex128]
             contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-            save_file(contiguous, str(path), metadata={"subspan": text})
+            for name in pairs:
+                contiguous[name] = contiguous[name][..., None].view(np.float64)
+            metadata = {"subspan": text, "complex128": json.dumps(pairs)}
+            save_file(contiguous, str(path), metadata=metadata)
         else:
             with open(path, "wb") as file:
                 np.savez(file, **{"subspan": np.array(text), **arrays})  # type: ignore[arg-type]
@@ -155,8 +164,11 @@ def load(path: str | Path) -> Result:
         from safetensors import safe_open
 
         with safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get("subspan")
+            metadata = file.metadata() or {}
+            text = metadata.get("subspan")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for name in json.loads(metadata.get("complex128", "[]")):
+            arrays[name] = arrays[name].view(np.complex128)[..., 0]
     else:
         arrays = _read_npz(path)
         text = str(arrays.pop("subspan")) if "subspan" in arrays else None
@@ -184,6 +196,7 @@ _PLAIN = {"ErrorEstimate": ErrorEstimate, "Plan": Plan}
 
 def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """Turn a field into JSON, moving arrays (dense or sparse) into `arrays`."""
+    value = to_host(value)
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}

@@ -1,15 +1,17 @@
-"""What can stand for the matrix A: dense array, sparse matrix, linear operator."""
+"""What can stand for A: dense array, sparse matrix, linear operator, a matrix read in blocks."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._array import as_matrix, working_dtype
+from ._array import NUMPY, as_matrix, is_sparse, library_of, to_host, working_dtype
 
 _SLOW_FORMATS = {"dok", "lil"}
 
@@ -22,33 +24,62 @@ class Source:
     shape : tuple of int
     dtype : numpy.dtype
         The working precision.
-    kind : {"dense", "sparse", "operator"}
+    kind : {"dense", "sparse", "operator", "blocks"}
+        "blocks": too large for memory, see :class:`subspan.blocks.matrix.BlockedMatrix`.
     native : object
         What the compiled functions take. Holds the arrays; copies nothing that has a leading
         dimension.
     """
 
     def __init__(
-        self, kind: str, shape: tuple[int, int], dtype: np.dtype[Any], native: Any, matrix: Any
+        self,
+        kind: str,
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        native: Any,
+        matrix: Any,
+        gathered: Any = None,
     ) -> None:
         self.kind = kind
         self.shape = shape
         self.dtype = dtype
         self.native = native
         self.matrix = matrix
+        self.library = NUMPY
         self._flipped = False  # whether the caller's A is the transpose of this one
+        self._gathered = gathered
 
     @property
     def transposed(self) -> Source:
         """The source of the transpose: another view of the same memory."""
         flipped = as_source(self.matrix.T)
         flipped._flipped = not self._flipped
+        flipped.library = self.library
         return flipped
+
+    @property
+    def passes(self) -> int:
+        """Readings so far, where they are counted: of a matrix read in blocks."""
+        return int(self.matrix.passes) if self.kind == "blocks" else 0
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[int, int], None]) -> Iterator[None]:
+        """Tell somebody (blocks done, blocks in all) while a matrix is read in blocks."""
+        if self.kind != "blocks":
+            yield
+            return
+        self.matrix.reader.on_block = listener
+        try:
+            yield
+        finally:
+            self.matrix.reader.on_block = None
 
     def columns(self, indices: NDArray[np.int64]) -> Any:
         """Return ``A[:, indices]``: dense Fortran-ordered, or sparse CSC for sparse A."""
         if self.kind == "sparse":
             return self.matrix[:, indices]
+        if self.kind == "blocks":
+            return self._gathered.columns(np.asarray(indices))
         out = np.empty((self.shape[0], len(indices)), self.dtype, order="F")
         if out.size:
             _native.module().gather_columns(self.native, indices, out)
@@ -58,6 +89,8 @@ class Source:
         """Return A times ``2**exponent``: a copy, or another operator; exact but for underflow."""
         if self.kind == "operator":
             return _operator_source(_scaled_operator(self.matrix, exponent))
+        if self.kind == "blocks":
+            return _blocks_source(self.matrix.scaled(exponent))
         matrix = self.matrix.copy()
         values = matrix.data if self.kind == "sparse" else matrix
         half = exponent // 2  # 2**exponent itself may overflow
@@ -74,6 +107,8 @@ class Source:
         if self.kind == "operator":
             g = np.random.default_rng(0).standard_normal((self.shape[0], 1)).astype(self.dtype)
             return _finite_max(operator_product(self.matrix.rmatmat, g)) or 0.0
+        if self.kind == "blocks":
+            return float(self.matrix.largest())
         if self.kind == "sparse":
             largest = _finite_max(self.matrix.data)
             if largest is None:
@@ -93,11 +128,20 @@ class Source:
 
 
 def as_source(A: Any) -> Source:
-    """Wrap an array, a ``scipy.sparse`` matrix or array, or a ``LinearOperator``."""
+    """Wrap an array of any library, a sparse matrix, array or tensor, an operator, or an array on disk."""
     if isinstance(A, Source):
         return A
-    if _is_sparse(A):
+    source = _host_source(to_host(A))
+    source.library = library_of(A)
+    return source
+
+
+def _host_source(A: Any) -> Source:
+    if is_sparse(A):
         return _sparse_source(A)
+    blocks = _as_blocks(A)
+    if blocks is not None:
+        return _blocks_source(blocks)
     if _is_operator(A):
         return _operator_source(_as_operator(A))
     matrix = as_matrix(A)
@@ -105,12 +149,31 @@ def as_source(A: Any) -> Source:
     return Source("dense", shape, matrix.dtype, _native.module().dense_source(matrix), matrix)
 
 
-def _is_sparse(A: Any) -> bool:
-    if not type(A).__module__.startswith("scipy.sparse"):
-        return False
-    from scipy.sparse import issparse
+def _as_blocks(A: Any) -> Any:
+    """The matrix itself if it is read in blocks, storage wrapped so that it is, else None."""
+    module = type(A).__module__
+    if module == "subspan.blocks.matrix":
+        return A
+    if module.partition(".")[0] in ("h5py", "zarr"):
+        from .chunks import chunks
 
-    return bool(issparse(A))
+        return chunks(A)
+    return None
+
+
+class _Gathered:
+    """The columns that were asked for last: a result wants them after the algorithm, without a pass."""
+
+    def __init__(self, matrix: Any) -> None:
+        self._matrix = matrix
+        self._indices = np.empty(0, np.int64)
+        self._columns = np.empty((matrix.shape[0], 0), matrix.dtype)
+
+    def columns(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        if not np.array_equal(self._indices[: len(indices)], indices):
+            self._columns = np.asarray(self._matrix.columns(indices))
+            self._indices = indices.copy()
+        return self._columns[:, : len(indices)]
 
 
 def _is_operator(A: Any) -> bool:
@@ -124,7 +187,7 @@ def _sparse_source(A: Any) -> Source:
     if A.format in _SLOW_FORMATS:
         warnings.warn(
             f"A is converted once from the slow sparse format {A.format!r}; pass A.tocsc() to avoid it",
-            stacklevel=4,
+            stacklevel=5,
         )
     columns = A.tocsc()
     if columns.dtype != dtype:
@@ -144,19 +207,42 @@ def _sparse_source(A: Any) -> Source:
 def _operator_source(A: Any) -> Source:
     dtype = working_dtype(A.dtype if A.dtype is not None else np.float64)
     m, n = (int(size) for size in A.shape)
+    native = _native_operator(dtype)(m, n, *_products(A))
+    return Source("operator", (m, n), dtype, native, A)
+
+
+def _blocks_source(A: Any) -> Source:
+    """A matrix that is read in blocks: an operator that answers every question in one pass."""
+    gathered = _Gathered(A)
+
+    def sketch(S: Any, Y: Any, G: Any, P: Any, norms2: Any) -> None:
+        for out, part in zip((Y, P, norms2), A.sketch(S, G), strict=True):
+            if out is not None:
+                out[...] = part.reshape(out.shape)
+
+    def gather(J: NDArray[np.int64], C: NDArray[Any]) -> None:
+        C[...] = gathered.columns(J)
+
+    native = _native_operator(A.dtype)(*A.shape, *_products(A), sketch, gather)
+    return Source("blocks", A.shape, A.dtype, native, A, gathered)
+
+
+def _native_operator(dtype: np.dtype[Any]) -> Any:
+    names = {"f": "S", "d": "D", "F": "C", "D": "Z"}
+    return getattr(_native.module(), "operator_source_" + names[dtype.char])
+
+
+def _products(A: Any) -> tuple[Any, Any]:
+    """``Y = A X`` and ``Y = A^T X`` as the compiled functions ask for them."""
 
     def multiply(X: NDArray[Any], Y: NDArray[Any]) -> None:
         _write_product(operator_product(A.matmat, X), Y, "matmat")
 
     def multiply_transpose(X: NDArray[Any], Y: NDArray[Any]) -> None:
         # A^T X = conj(A^H conj(X))
-        _write_product(np.conj(operator_product(A.rmatmat, X.conj())), Y, "rmatmat")
+        _write_product(np.asarray(operator_product(A.rmatmat, X.conj())).conj(), Y, "rmatmat")
 
-    module = _native.module()
-    make = getattr(
-        module, "operator_source_" + {"f": "S", "d": "D", "F": "C", "D": "Z"}[dtype.char]
-    )
-    return Source("operator", (m, n), dtype, make(m, n, multiply, multiply_transpose), A)
+    return multiply, multiply_transpose
 
 
 def operator_product(multiply: Any, X: NDArray[Any]) -> Any:

@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import error as _error
-from ..result import ErrorEstimate, Plan, Result
+from .._array import is_sparse, to_host
+from ..factored import FactoredResult
+from ..qr.decomposition import solve_upper
+from ..result import ErrorEstimate, Plan
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class CURDecomposition(Result):
+class CURDecomposition(FactoredResult):
     """``A ~ C @ U @ R``, C columns and R rows of A, evaluated as ``left @ middle @ right``.
 
     Unpacks into ``C, U, R`` and acts as the approximation: ``r @ x``, ``x @ r``, ``r.T``,
@@ -68,13 +70,9 @@ class CURDecomposition(Result):
     seed: int
 
     _unpacks: ClassVar[tuple[str, ...]] = ("C", "U", "R")
-    __array_ufunc__ = None  # numpy arrays leave x @ r to us
-
-    def __len__(self) -> int:
-        return 3
 
     @property
-    def U(self) -> NDArray[Any]:
+    def U(self) -> Any:
         """The (k, k) matrix between C and R, computed when asked for.
 
         ``left_factor^-1 @ middle @ right_factor^-H`` ("cross": the pseudo-inverse of
@@ -83,26 +81,18 @@ class CURDecomposition(Result):
         ``r @ x`` and ``r.toarray()`` do not.
         """
         if self.core == "cross":
-            X = self.C[self.rows]
-            X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
-            return np.linalg.pinv(X, rcond=len(X) * float(np.finfo(X.dtype).eps)) if X.size else X
-        half = _solve(self.left_factor, self.middle)
-        return np.asarray(_solve(self.right_factor, half.conj().T).conj().T)
+            C, rows = to_host(self.C), to_host(self.rows)
+            X = C.tocsr()[rows].toarray() if is_sparse(C) else C[rows]
+            U = np.linalg.pinv(X, rcond=len(X) * float(np.finfo(X.dtype).eps)) if X.size else X
+        else:
+            half = solve_upper(to_host(self.left_factor), to_host(self.middle))
+            U = solve_upper(to_host(self.right_factor), half.conj().T).conj().T
+        return self._given(U)
 
     @property
     def rank(self) -> int:
         """Number of chosen columns, and of rows."""
         return len(self.columns)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of A."""
-        return (int(self.left.shape[0]), int(self.right.shape[1]))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of A."""
-        return np.dtype(self.middle.dtype)
 
     @property
     def T(self) -> CURDecomposition:
@@ -120,30 +110,9 @@ class CURDecomposition(Result):
             right_factor=self.left_factor.conj(),
         )
 
-    def __matmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A @ x`` in ``O((m + n) k)`` per column of x."""
-        return np.asarray(self.left @ (self.middle @ (self.right @ x)))
-
-    def matvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
-        return self.__matmul__(x)
-
-    def rmatvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A.conj().T @ x``."""
-        return np.asarray(np.conj(np.conj(x).T @ self).T)
-
-    def __rmatmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``x @ A``."""
-        return np.asarray(x @ self.left @ self.middle @ self.right)
-
-    def toarray(self) -> NDArray[Any]:
-        """Return the approximation as a dense (m, n) array."""
-        return np.asarray(self.left @ self.middle @ self.right)
-
-    def error_exact(self, A: Any) -> ErrorEstimate:
-        """Measure the Frobenius error against A, in blocks of columns: one more pass."""
-        left = self.left @ self.middle
-        return _error.measured(A, self, lambda part: left @ self.right[:, part])
+    @property
+    def _factors(self) -> tuple[Any, ...]:
+        return (self.left, self.middle, self.right)
 
     def __repr__(self) -> str:
         m, n = self.shape
@@ -151,16 +120,3 @@ class CURDecomposition(Result):
             f"<CURDecomposition: {self.rank} columns and rows of a ({m}, {n}) matrix, "
             f"{self.error!r}>"
         )
-
-
-def _solve(triangle: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
-    """``triangle^-1 @ B``, or by least squares if a column depends on those before it."""
-    from scipy.linalg import solve_triangular
-
-    floor = (10 + len(triangle)) * float(np.finfo(triangle.dtype).eps)
-    sizes = np.linalg.norm(triangle, axis=0)
-    if (np.abs(np.diagonal(triangle)) > floor * sizes).all():
-        return np.asarray(solve_triangular(triangle, B) if len(B) else B)
-    scale = np.where(sizes > 0, 1 / np.where(sizes > 0, sizes, 1), 0)
-    found = np.linalg.lstsq(triangle * scale, B, rcond=floor)[0]
-    return np.asarray(found * scale[:, None], B.dtype)

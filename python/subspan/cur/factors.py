@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from .. import _native
 from .. import error as _error
 from .._progress import Progress
+from ..goal import Goal
 from ..interp.certificate import with_value
-from ..interp.columns import norm_certificate
-from ..interp.request import Goal, Request
+from ..interp.request import Request
 from ..interp.settings import PROBES, plan_of, resolve
 from ..pivot import STOP_REASONS, Selection, in_range, select
 from ..qr.certificate import revealed_error, spectral_norm_of
@@ -23,8 +23,6 @@ from .decomposition import CURDecomposition
 
 CORES = ("stable", "cross", "id")  # in the order of the compiled codes
 _ATTEMPTS = 5
-_SPARSE_SIGN = 2
-_ROWS_OPERAND = 4  # stream of the sketch that conditions the rows
 
 
 def factor(source: Source, request: Request, core: str, progress: Progress) -> CURDecomposition:
@@ -89,6 +87,7 @@ def _run(
 ) -> CURDecomposition:
     goal, (m, n) = request.goal, source.shape
     settings, mode = resolve(source, request)
+    before = source.passes
     if goal.to_tolerance:
         settings.rtol, settings.atol = share * goal.rtol, share * goal.atol
     settings.probes = PROBES
@@ -105,9 +104,8 @@ def _run(
             tolerance = 0.0
             if settings.to_tolerance and skeleton.norm2 >= 0:
                 tolerance = max(settings.rtol * float(np.sqrt(skeleton.norm2)), settings.atol)
-            G = native.SketchOperator(_SPARSE_SIGN, 2 * k + 24, n, 8, request.seed, _ROWS_OPERAND)
             rows, _, revealed = native.cur(
-                skeleton, source.native, other.native, CORES.index(core), G, tolerance, *factors
+                skeleton, source.native, other.native, CORES.index(core), tolerance, *factors
             )
             k = skeleton.rank
         left, right = Qc[:, :k], Qr[:, :k]
@@ -119,7 +117,8 @@ def _run(
         certificate = _certify(
             source, skeleton, settings, request, (left, middle, right), revealed, spectral_norm
         )
-    plan = plan_of(source, settings, mode, skeleton, progress)
+    passes = source.passes - before if source.kind == "blocks" else int(skeleton.passes)
+    plan = plan_of(source, settings, mode, skeleton, progress, passes)
     plan.choices["core"] = core
     plan.choices["rows"] = "lupp of the columns"
     del plan.choices["coefficients"]
@@ -199,7 +198,7 @@ def _nothing_chosen(
     source: Source, request: Request, core: str, progress: Progress
 ) -> CURDecomposition:
     """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
-    certificate = norm_certificate(source, request)
+    certificate = _error.of_nothing(source, request.goal.norm, request.seed)
     (m, n), dtype, nothing = source.shape, source.dtype, np.empty(0, np.int64)
     square = np.zeros((0, 0), dtype)
     return CURDecomposition(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import error as _error
+from ..goal import Goal
 from ..pivot import Selection
 from ..result import ErrorEstimate
-from .request import Goal
 
 
 def certify(

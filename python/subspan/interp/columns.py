@@ -5,21 +5,26 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from .. import error as _error
 from .._progress import Progress
+from ..goal import Goal
 from ..pivot import STOP_REASONS, Selection, in_range, select
 from ..result import ErrorEstimate, Plan
 from ..source import Source
 from .certificate import certify, with_value
 from .decomposition import InterpolativeDecomposition
-from .request import Goal, Request
+from .request import Request
 from .settings import PROBES, plan_of, resolve
 
 
 def column_id(source: Source, request: Request, progress: Progress) -> InterpolativeDecomposition:
     """Column ID of a source, whatever its scale."""
+    with source.heard_by(progress.block):
+        return _column_id(source, request, progress)
+
+
+def _column_id(source: Source, request: Request, progress: Progress) -> InterpolativeDecomposition:
     settings, mode = resolve(source, request)
     if request.goal.rank == 0:
         return _nothing_chosen(source, request, settings, progress)
@@ -48,6 +53,7 @@ def _run(
     source: Source, request: Request, settings: Selection, mode: int, progress: Progress
 ) -> InterpolativeDecomposition:
     goal, n = request.goal, source.shape[1]
+    before = source.passes
     if goal.to_tolerance:
         settings.rtol, settings.atol = goal.rtol, goal.atol
     spectral_norm = 0.0
@@ -78,6 +84,7 @@ def _run(
         dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
         for row in skeleton.history
     )
+    passes = source.passes - before if source.kind == "blocks" else int(skeleton.passes)
     agrees = STOP_REASONS[skeleton.stop] == "tolerance"
     found = InterpolativeDecomposition(
         indices=indices,
@@ -88,7 +95,7 @@ def _run(
         converged=goal.met_by(certificate, selection_agrees=agrees),
         stop_reason=STOP_REASONS[skeleton.stop],
         history=history,
-        plan=plan_of(source, settings, mode, skeleton, progress),
+        plan=plan_of(source, settings, mode, skeleton, progress, passes),
         seed=request.seed,
     )
     if goal.norm == "spectral":
@@ -117,7 +124,7 @@ def _nothing_chosen(
     source: Source, request: Request, settings: Selection, progress: Progress
 ) -> InterpolativeDecomposition:
     """Rank 0: the approximation is the zero matrix and the error is the norm of A."""
-    certificate = norm_certificate(source, request)
+    certificate = _error.of_nothing(source, request.goal.norm, request.seed)
     indices = np.empty(0, np.int64)
     choices = {"pivoting": settings.pivoting, "input": source.kind, "dtype": source.dtype.name}
     return InterpolativeDecomposition(
@@ -132,18 +139,3 @@ def _nothing_chosen(
         plan=Plan(choices, {}, 0, dict(progress.seconds)),
         seed=request.seed,
     )
-
-
-def norm_certificate(source: Source, request: Request) -> ErrorEstimate:
-    """The norm of A as an error, estimated where it cannot be computed."""
-    norm = request.goal.norm
-    if 0 in source.shape:
-        return _error.exact(0.0, 0.0, norm)
-    if source.kind != "operator":
-        source.magnitude()
-        if norm == "fro":
-            size = _error.norm(source.matrix, norm="fro")
-            return _error.exact(size, size)
-    nothing = csr_array(source.shape, dtype=source.dtype)
-    found = _error.residual(source.matrix, nothing, norm=norm, probes=PROBES, rng=request.seed)
-    return dataclasses.replace(found, relative=1.0 if found.value > 0 else 0.0)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .. import error as _error
-from ..result import ErrorEstimate, Plan, Result
+from ..factored import FactoredResult
+from ..result import ErrorEstimate, Plan
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class InterpolativeDecomposition(Result):
+class InterpolativeDecomposition(FactoredResult):
     """``A ~ A[:, J] @ W``, ``A ~ Z @ A[I, :]`` or ``A ~ Z @ A[I][:, J] @ W``.
 
     Unpacks into ``indices, coefficients`` and acts as the approximation: ``r @ x``, ``r.T``,
@@ -55,10 +52,6 @@ class InterpolativeDecomposition(Result):
     seed: int
 
     _unpacks: ClassVar[tuple[str, ...]] = ("indices", "coefficients")
-    __array_ufunc__ = None  # numpy arrays leave x @ r to us
-
-    def __len__(self) -> int:
-        return 2
 
     @property
     def _factors(self) -> tuple[Any, ...]:
@@ -74,17 +67,6 @@ class InterpolativeDecomposition(Result):
         return len(self.indices if self.axis is not None else self.indices[0])
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of A."""
-        return (int(self._factors[0].shape[0]), int(self._factors[-1].shape[1]))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of A."""
-        dtype: np.dtype[Any] = np.dtype(self.skeleton.dtype)
-        return dtype
-
-    @property
     def T(self) -> InterpolativeDecomposition:
         """The decomposition of ``A.T``: columns become rows."""
         if self.axis is None:
@@ -95,45 +77,6 @@ class InterpolativeDecomposition(Result):
         return dataclasses.replace(
             self, coefficients=self.coefficients.T, skeleton=self.skeleton.T, axis=1 - self.axis
         )
-
-    def __matmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A @ x`` in ``O((m + n) k)`` per column of x."""
-        for factor in reversed(self._factors):
-            x = factor @ x
-        return np.asarray(x)
-
-    def matvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
-        return self.__matmul__(x)
-
-    def rmatvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A.conj().T @ x``."""
-        return np.asarray(np.conj(np.conj(x).T @ self).T)
-
-    def __rmatmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``x @ A``."""
-        for factor in self._factors:
-            x = x @ factor
-        return np.asarray(x)
-
-    def toarray(self) -> NDArray[Any]:
-        """Return the approximation as a dense (m, n) array."""
-        dense = [np.asarray(f.toarray() if hasattr(f, "toarray") else f) for f in self._factors]
-        product = dense[0]
-        for factor in dense[1:]:
-            product = product @ factor
-        return product
-
-    def error_exact(self, A: Any) -> ErrorEstimate:
-        """Measure the Frobenius error against A, in blocks of columns: one more pass."""
-
-        def columns(part: slice) -> Any:
-            x = self._factors[-1][:, part]
-            for factor in reversed(self._factors[:-1]):
-                x = factor @ x
-            return x
-
-        return _error.measured(A, self, columns)
 
     def __repr__(self) -> str:
         what = {1: "columns", 0: "rows", None: "rows and columns"}[self.axis]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from .. import error as _error
-from .._array import as_rank, as_tolerance
+from .._array import to_caller
 from .._progress import Progress
 from .._rng import seed_word
-from ..exceptions import ToleranceNotMet
+from ..goal import as_goal
 from ..source import as_source
 from .columns import column_id
 from .decomposition import InterpolativeDecomposition
-from .request import COEFFICIENTS, Goal, Request
+from .request import COEFFICIENTS, Request
 from .two_sided import two_sided
 
 
@@ -37,7 +35,9 @@ def interpolative(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks or array on disk, shape (m, n)
+        Also a CPU tensor of PyTorch (dense or sparse; gradients are not followed) or an array of JAX
+        or of another library that follows the array API standard: results are theirs.
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
         precision are promoted (a copy). Any order, read-only, strided with a leading dimension or
         memory-mapped: no copy; other strides: one copy. An A whose squares would overflow or
@@ -114,9 +114,6 @@ def interpolative(
     >>> bool(np.linalg.norm(A - A[:, J] @ W) <= 1e-6 * np.linalg.norm(A)), r.rank < 10
     (True, True)
     """
-    if rank is None and rtol is None and atol is None:
-        raise TypeError("interpolative needs rank, rtol or atol: none was given")
-    _error.check_norm(norm)
     if axis not in (0, 1, None) or isinstance(axis, bool):
         raise ValueError(f"axis={axis!r} must be 1, 0 or None")
     if coefficients not in COEFFICIENTS:
@@ -124,23 +121,7 @@ def interpolative(
             f"coefficients={coefficients!r} is not known; expected one of {COEFFICIENTS}"
         )
     source = as_source(A)
-    k = (
-        min(source.shape)
-        if rank is None
-        else as_rank(rank, min(source.shape), "rank", source.shape)
-    )
-    goal = Goal(
-        rank=k,
-        rtol=0.0 if rtol is None else as_tolerance(rtol, "rtol"),
-        atol=0.0 if atol is None else as_tolerance(atol, "atol"),
-        to_tolerance=rtol is not None or atol is not None,
-        norm=norm,
-    )
-    if rtol is None and atol is not None and goal.atol == 0:
-        raise ValueError(
-            "atol=0 is no tolerance that rounding could meet; expected a positive number"
-        )
-    goal.check_precision(source.dtype)
+    goal = as_goal("interpolative", source.shape, source.dtype, rank, rtol, atol, norm)
     request = Request(
         goal, pivoting, sketch, oversampling, block_size, coefficients, seed_word(rng)
     )
@@ -151,10 +132,5 @@ def interpolative(
     else:
         found = column_id(source.transposed, request, Progress(progress, 3)).T
     if not found.converged:
-        warnings.warn(
-            f"tolerance rtol={goal.rtol:g}, atol={goal.atol:g} is not met at rank {found.rank}: "
-            f"relative error {found.error.relative:.3g}; raise rank or the tolerance",
-            ToleranceNotMet,
-            stacklevel=2,
-        )
-    return found
+        goal.warn_unmet(found.rank, found.error)
+    return to_caller(found, source.library)

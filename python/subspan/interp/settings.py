@@ -57,7 +57,12 @@ def resolve(source: Source, request: Request) -> tuple[Selection, int]:
 
 
 def plan_of(
-    source: Source, settings: Selection, mode: int, skeleton: Any, progress: Progress
+    source: Source,
+    settings: Selection,
+    mode: int,
+    skeleton: Any,
+    progress: Progress,
+    passes: int,
 ) -> Plan:
     """Tell what was chosen, why, and what it cost."""
     blockwise = settings.method.family == "blockwise"
@@ -78,4 +83,4 @@ def plan_of(
         "blas": blas_name(),
     }
     reasons = {key.replace("_", " "): why for key, why in settings.reasons.items()}
-    return Plan(choices, reasons, int(skeleton.passes), dict(progress.seconds))
+    return Plan(choices, reasons, passes, dict(progress.seconds))

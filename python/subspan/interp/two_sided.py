@@ -9,10 +9,11 @@ import numpy as np
 
 from .._array import as_array
 from .._progress import Progress
+from ..goal import Goal
 from ..source import Source, as_source
 from .columns import column_id
 from .decomposition import InterpolativeDecomposition
-from .request import Goal, Request
+from .request import Request
 
 
 def two_sided(source: Source, request: Request, progress: Any) -> InterpolativeDecomposition:

@@ -36,8 +36,10 @@ def choose_blocked(source: Source, request: Request, tall: float = _TALL) -> boo
             )
         if source.kind == "operator":
             raise TypeError("A is an operator and pivoting='blocked' reads columns of A")
+        if source.kind == "blocks":
+            raise TypeError("pivoting='blocked' needs all of A in memory, where this A is not")
         return True
-    if request.pivoting != "auto" or goal.to_tolerance or source.kind == "operator":
+    if request.pivoting != "auto" or goal.to_tolerance or source.kind in ("operator", "blocks"):
         return False
     m, n = source.shape
     return 2 * goal.rank > min(m, n) and m < tall * n

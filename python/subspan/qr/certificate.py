@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from .. import error as _error
 from .._progress import Progress
+from ..goal import Goal
 from ..interp.certificate import with_value
 from ..interp.columns import rounding_decides
-from ..interp.request import Goal
 from ..result import ErrorEstimate
 from ..source import Source
 from .decomposition import PivotedQR

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import error as _error
+from .._array import library_of, to_caller, to_host
+from ..factored import FactoredResult
 from ..interp import InterpolativeDecomposition
-from ..result import ErrorEstimate, Plan, Result
+from ..result import ErrorEstimate, Plan
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PivotedQR(Result):
+class PivotedQR(FactoredResult):
     """``A[:, piv] ~ Q @ R``, R upper trapezoidal.
 
     Unpacks into ``Q, R, piv`` and acts as the approximation of A itself, the permutation undone:
@@ -52,10 +53,6 @@ class PivotedQR(Result):
     seed: int
 
     _unpacks: ClassVar[tuple[str, ...]] = ("Q", "R", "piv")
-    __array_ufunc__ = None  # numpy arrays leave x @ r to us
-
-    def __len__(self) -> int:
-        return 3
 
     @property
     def rank(self) -> int:
@@ -63,7 +60,7 @@ class PivotedQR(Result):
         return int(self.R.shape[0])
 
     @property
-    def columns(self) -> NDArray[np.int64]:
+    def columns(self) -> Any:
         """The chosen columns of A, ``piv[:rank]``."""
         return self.piv[: self.rank]
 
@@ -73,65 +70,36 @@ class PivotedQR(Result):
         return (int(self.Q.shape[0]), int(self.R.shape[1]))
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of A."""
-        return np.dtype(self.R.dtype)
-
-    @property
     def T(self) -> TransposedQR:
         """The approximation of ``A.T``, for products."""
         return TransposedQR(self)
 
     @property
-    def _place(self) -> NDArray[np.int64]:
-        """Column j of A is column ``_place[j]`` of R."""
-        place = np.empty_like(self.piv)
-        place[self.piv] = np.arange(self.piv.size)
-        return place
+    def _in_order(self) -> Any:
+        """R with its columns in the order of A."""
+        R, piv = to_host(self.R), to_host(self.piv)
+        ordered = np.empty_like(R)
+        ordered[:, piv] = R
+        return ordered
 
-    def __matmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A @ x`` in ``O((m + n) k)`` per column of x."""
-        x = np.asarray(x)
-        return np.asarray(self.Q @ (self.R @ x.take(self.piv, axis=-2 if x.ndim > 1 else 0)))
-
-    def matvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
-        return self.__matmul__(x)
-
-    def rmatvec(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A.conj().T @ x``."""
-        return np.asarray(np.conj(np.conj(x).T @ self).T)
-
-    def __rmatmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``x @ A``."""
-        return np.asarray(x @ self.Q @ self.R).take(self._place, axis=-1)
-
-    def toarray(self) -> NDArray[Any]:
-        """Return the approximation of A as a dense (m, n) array."""
-        return np.asarray(self.Q @ self.R[:, self._place])
+    @property
+    def _factors(self) -> tuple[Any, ...]:
+        return (self.Q, self._in_order)
 
     def to_interpolative(self) -> InterpolativeDecomposition:
         """Write the same approximation in terms of the chosen columns, ``A ~ A[:, J] @ W``.
 
-        ``W = R11^-1 R``, the least-squares coefficients; minimum-norm ones where R11 is singular
-        to working precision. The skeleton is ``Q @ R11``, the columns of A up to rounding.
+        ``W = R11^-1 R``, the least-squares coefficients, also where R11 is singular to working
+        precision. The skeleton is ``Q @ R11``, the columns of A up to rounding.
         """
-        from scipy.linalg import solve_triangular
-
         k = self.rank
-        R11 = self.R[:, :k]
-        diagonal = np.abs(np.diagonal(R11))
-        floor = k * float(np.finfo(self.dtype).eps)
-        if k and diagonal.min() <= floor * diagonal.max():
-            ordered = np.linalg.lstsq(R11, self.R, rcond=floor)[0]
-        else:
-            ordered = solve_triangular(R11, self.R) if k else self.R
-        W = np.asarray(ordered)[:, self._place]
-        W[:, self.columns] = np.eye(k)
-        return InterpolativeDecomposition(
-            indices=self.columns.copy(),
+        Q, R11, J = to_host(self.Q), to_host(self.R)[:, :k], to_host(self.columns)
+        W = solve_upper(R11, self._in_order)
+        W[:, J] = np.eye(k)
+        found = InterpolativeDecomposition(
+            indices=np.array(J),
             coefficients=W,
-            skeleton=self.Q @ R11,
+            skeleton=Q @ R11,
             axis=1,
             error=self.error,
             converged=self.converged,
@@ -140,42 +108,40 @@ class PivotedQR(Result):
             plan=self.plan,
             seed=self.seed,
         )
-
-    def error_exact(self, A: Any) -> ErrorEstimate:
-        """Measure the Frobenius error against A, in blocks of columns: one more pass."""
-        place = self._place
-        return _error.measured(A, self, lambda part: self.Q @ self.R[:, place[part]])
+        return to_caller(found, library_of(self.Q))
 
     def __repr__(self) -> str:
         m, n = self.shape
         return f"<PivotedQR: rank {self.rank} of a ({m}, {n}) matrix, {self.error!r}>"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TransposedQR:
-    """``A.T`` by the factors of a `PivotedQR`: products only."""
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class TransposedQR(FactoredResult):
+    """``A.T`` by the factors of a `PivotedQR`, for products."""
 
     T: PivotedQR
-    __array_ufunc__ = None
+
+    _unpacks: ClassVar[tuple[str, ...]] = ("T",)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of ``A.T``."""
-        return self.T.shape[::-1]
+    def _factors(self) -> tuple[Any, ...]:
+        Q, ordered = self.T._factors
+        return (to_caller(ordered.T, library_of(Q)), Q.T)
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of A."""
-        return self.T.dtype
+    def __repr__(self) -> str:
+        return f"<transpose of {self.T!r}>"
 
-    def __matmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``A.T @ x``."""
-        return np.asarray((np.asarray(x).T @ self.T).T)
 
-    def __rmatmul__(self, x: Any) -> NDArray[Any]:
-        """Approximation of ``x @ A.T``."""
-        return np.asarray((self.T @ np.asarray(x).T).T)
+def solve_upper(triangle: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
+    """``triangle^-1 @ B``, or by least squares if a column depends on those before it."""
+    from scipy.linalg import solve_triangular
 
-    def toarray(self) -> NDArray[Any]:
-        """Return the approximation as a dense (n, m) array."""
-        return np.asarray(self.T.toarray().T)
+    if not len(B):
+        return B.copy()
+    floor = (10 + len(triangle)) * float(np.finfo(triangle.dtype).eps)
+    sizes = np.linalg.norm(triangle, axis=0)
+    if (np.abs(np.diagonal(triangle)) > floor * sizes).all():
+        return np.asarray(solve_triangular(triangle, B))
+    scale = np.where(sizes > 0, 1 / np.where(sizes > 0, sizes, 1), 0)
+    found = np.linalg.lstsq(triangle * scale, B, rcond=floor)[0]
+    return np.asarray(found * scale[:, None], B.dtype)

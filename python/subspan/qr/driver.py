@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from .. import error as _error
-from .._array import as_rank, as_tolerance
+from .._array import to_caller
 from .._progress import Progress
 from .._rng import seed_word
-from ..exceptions import ToleranceNotMet
-from ..interp.request import Goal, Request
+from ..goal import as_goal
+from ..interp.request import Request
 from ..source import as_source
 from .decomposition import PivotedQR
 from .factors import factor
@@ -107,31 +105,12 @@ def qr(
     >>> bool(np.linalg.norm(A[:, piv] - Q @ R) <= 1e-6 * np.linalg.norm(A)), r.rank < 10
     (True, True)
     """
-    if rank is None and rtol is None and atol is None:
-        raise TypeError("qr needs rank, rtol or atol: none was given")
-    _error.check_norm(norm)
     source = as_source(A)
-    goal = Goal(
-        rank=min(source.shape)
-        if rank is None
-        else as_rank(rank, min(source.shape), "rank", source.shape),
-        rtol=0.0 if rtol is None else as_tolerance(rtol, "rtol"),
-        atol=0.0 if atol is None else as_tolerance(atol, "atol"),
-        to_tolerance=rtol is not None or atol is not None,
-        norm=norm,
-    )
-    if rtol is None and atol is not None and goal.atol == 0:
-        raise ValueError(
-            "atol=0 is no tolerance that rounding could meet; expected a positive number"
-        )
-    goal.check_precision(source.dtype)
+    goal = as_goal("qr", source.shape, source.dtype, rank, rtol, atol, norm)
     request = Request(goal, pivoting, sketch, oversampling, block_size, "auto", seed_word(rng))
-    found = factor(source, request, Progress(progress, 3))
+    work = Progress(progress, 3)
+    with source.heard_by(work.block):
+        found = factor(source, request, work)
     if not found.converged:
-        warnings.warn(
-            f"tolerance rtol={goal.rtol:g}, atol={goal.atol:g} is not met at rank {found.rank}: "
-            f"relative error {found.error.relative:.3g}; raise rank or the tolerance",
-            ToleranceNotMet,
-            stacklevel=2,
-        )
-    return found
+        goal.warn_unmet(found.rank, found.error)
+    return to_caller(found, source.library)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from .. import _native
 from .. import error as _error
 from .._progress import Progress
-from ..interp.columns import norm_certificate
 from ..interp.request import Request
 from ..interp.settings import PROBES, plan_of, resolve
 from ..pivot import STOP_REASONS, Selection, in_range, select
@@ -69,7 +68,8 @@ def _at_any_scale(
 
 def _for_qr(source: Source, request: Request) -> Request:
     """The request with "auto" to a tolerance resolved: greedy, so that diag(R) follows LAPACK's."""
-    if request.pivoting == "auto" and request.goal.to_tolerance and source.kind != "operator":
+    at_hand = source.kind not in ("operator", "blocks")
+    if request.pivoting == "auto" and request.goal.to_tolerance and at_hand:
         return dataclasses.replace(request, pivoting="greedy")
     return request
 
@@ -77,6 +77,7 @@ def _for_qr(source: Source, request: Request) -> Request:
 def _truncated(source: Source, request: Request, progress: Progress) -> PivotedQR:
     goal, n = request.goal, source.shape[1]
     settings, mode = resolve(source, request)
+    before = source.passes
     if goal.to_tolerance:
         settings.rtol, settings.atol = goal.rtol, goal.atol
     spectral_norm = spectral_norm_of(source, goal, request.seed, progress)
@@ -103,7 +104,8 @@ def _truncated(source: Source, request: Request, progress: Progress) -> PivotedQ
         dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
         for row in skeleton.history
     )
-    plan = plan_of(source, settings, mode, skeleton, progress)
+    passes = source.passes - before if source.kind == "blocks" else int(skeleton.passes)
+    plan = plan_of(source, settings, mode, skeleton, progress, passes)
     del plan.choices["coefficients"]
     stop = STOP_REASONS[skeleton.stop]
     found = PivotedQR(Q, R, piv, certificate, True, stop, history, plan, request.seed)
@@ -143,7 +145,7 @@ def _nothing_chosen(
     source: Source, request: Request, progress: Progress, columns: int = 0
 ) -> PivotedQR:
     """The approximation is the zero matrix and the error is the norm of A; Q as wide as asked."""
-    certificate = norm_certificate(source, request)
+    certificate = _error.of_nothing(source, request.goal.norm, request.seed)
     (m, n), goal = source.shape, request.goal
     return PivotedQR(
         Q=np.eye(m, columns, dtype=source.dtype, order="F"),

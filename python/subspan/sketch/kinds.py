@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numpy.typing import NDArray
-
 from ..source import as_source
 from .independent_entries import Gaussian, Rademacher
 from .sketch_operator import SketchOperator
@@ -22,7 +20,7 @@ KINDS: dict[str, Callable[..., SketchOperator]] = {
 }
 
 
-def apply(A: Any, size: int, *, kind: str = "auto", axis: int = 0, rng: Any = None) -> NDArray[Any]:
+def apply(A: Any, size: int, *, kind: str = "auto", axis: int = 0, rng: Any = None) -> Any:
     """Compress one axis of A with a fresh sketch operator.
 
     Parameters

@@ -85,6 +85,8 @@ class RowSampling(SketchOperator):
             columns = np.zeros((self.shape[1], self.shape[0]), source.dtype)
             columns[self.rows, np.arange(self.shape[0])] = self.scale
             return np.conj(np.asarray(source.matrix.rmatmat(columns))).T
+        if source.kind == "blocks":
+            return self._checked(source.matrix.T.columns(self.rows).T * scale, source)
         if source.kind == "sparse":
             return source.matrix.tocsr()[self.rows].multiply(scale).toarray()
         return self._checked(source.matrix[self.rows] * scale, source)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import _native
-from .._array import as_array, as_rank, working_dtype
+from .._array import as_array, as_rank, is_sparse, library_of, to_caller, to_host, working_dtype
 from .._rng import seed_word
 from ..source import Source, as_source
 from .accumulator import Accumulator
@@ -98,17 +98,18 @@ class SketchOperator:
         """The transpose, for ``A @ S.T`` and ``S.T @ Y``."""
         return TransposedSketch(self)
 
-    def __matmul__(self, A: Any) -> NDArray[Any]:
+    def __matmul__(self, A: Any) -> Any:
         """``S @ A``: shape (size, n), in the precision of A; one pass over A, no copy of it."""
         if not hasattr(A, "shape"):
             A = as_array(A)
         if len(A.shape) == 1:
-            return np.asarray(self._sketch(as_source(as_array(A)[:, None]))[:, 0])
-        return self._sketch(as_source(A))
+            return to_caller(self._sketch(as_source(as_array(A)[:, None]))[:, 0], library_of(A))
+        source = as_source(A)
+        return to_caller(self._sketch(source), source.library)
 
-    def __rmatmul__(self, A: Any) -> NDArray[Any]:
+    def __rmatmul__(self, A: Any) -> Any:
         """``A @ S``: the adjoint applied from the right."""
-        return np.asarray((self.T @ as_array(A).T).T)
+        return to_caller(self._adjoint(as_array(A).T).T, library_of(A))
 
     def _sketch(self, source: Source) -> NDArray[Any]:
         if source.shape[0] != self.shape[1]:
@@ -156,7 +157,8 @@ class SketchOperator:
 
     def _adjoint(self, Y: Any) -> NDArray[Any]:
         """``S.T @ Y`` for Y of shape (size, p)."""
-        Y = as_array(Y.toarray() if hasattr(Y, "nnz") else Y, "Y")
+        Y = to_host(Y, "Y")
+        Y = as_array(Y.toarray() if is_sparse(Y) else Y, "Y")
         if not np.isfinite(Y).all():
             raise ValueError("Y must be finite, but has entries that are NaN or infinite")
         if Y.ndim == 1:
@@ -245,17 +247,15 @@ class TransposedSketch:
         """The operator itself."""
         return self._S
 
-    def __matmul__(self, Y: Any) -> NDArray[Any]:
+    def __matmul__(self, Y: Any) -> Any:
         """``S.T @ Y``: shape (dim, p)."""
-        return np.asarray(self._S._adjoint(Y))
+        return to_caller(self._S._adjoint(Y), library_of(Y))
 
-    def __rmatmul__(self, A: Any) -> NDArray[Any]:
+    def __rmatmul__(self, A: Any) -> Any:
         """``A @ S.T``: shape (m, size), one pass over A."""
         if not hasattr(A, "shape"):
             A = as_array(A)
-        if len(A.shape) == 1:
-            return np.asarray(self._S @ A)
-        return np.asarray((self._S @ as_source(A).transposed).T)
+        return self._S @ A if len(A.shape) == 1 else (self._S @ as_source(A).transposed).T
 
     def toarray(self) -> NDArray[Any]:
         """Return ``S.T`` as a dense array."""

@@ -70,7 +70,9 @@ class SRHT(SketchOperator):
 
     def _apply(self, source: Source, out: NDArray[Any]) -> None:
         if source.kind != "dense":
-            kind = "an operator" if source.kind == "operator" else "a sparse matrix"
+            kind = {"operator": "an operator", "blocks": "one read in blocks"}.get(
+                source.kind, "a sparse matrix"
+            )
             raise TypeError(f"SRHT needs a dense matrix, got {kind}; use SparseSign")
         if not self._cosine:
             return super()._apply(source, out)

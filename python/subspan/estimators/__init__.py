@@ -1,0 +1,11 @@
+"""The scikit-learn face: estimators for pipelines and searches, computed by subspan's routines.
+
+Needs scikit-learn: ``pip install 'subspan[sklearn]'``. ``random_state`` is what ``rng`` is elsewhere;
+None draws fresh entropy and leaves numpy's global state alone.
+"""
+
+from .interpolative_selector import InterpolativeSelector
+from .row_selector import RowSelector
+from .sketch_transformer import SketchTransformer
+
+__all__ = ["InterpolativeSelector", "RowSelector", "SketchTransformer"]
