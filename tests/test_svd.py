@@ -423,6 +423,26 @@ def test_passes_are_those_promised(rng):
         assert seen == {"A": (1 + q) * 8 + 16, "AH": (1 + q) * 8}
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_single_pass(dtype):
+    """One reading, by request or because there is no other; an honest estimate of a larger error."""
+    A = known(120, 90, 0.6 ** np.arange(90), dtype)
+    optimum = np.linalg.norm(0.6 ** np.arange(5, 90))
+    once = subspan.chunks(iter([A[:50], A[50:]]), shape=A.shape)
+    inputs = [A, scipy.sparse.csr_array(A), subspan.chunks([A[:7], A[7:]])]
+    for B, method in [(once, "auto"), *((B, "single_pass") for B in inputs)]:
+        r = subspan.svd(B, 5, method=method, rng=1)
+        assert r.plan.passes == 1
+        assert r.plan.choices["method"] == "single pass"
+        assert optimum * (1 - 1e-5) <= true_error(A, r) <= 4 * optimum
+        assert true_error(A, r) <= r.error.upper
+        assert is_orthonormal(r.U, np.finfo(dtype).eps)
+    with pytest.raises(ValueError, match="needs a rank"):
+        subspan.svd(A, rtol=0.1, method="single_pass")
+    with pytest.raises(TypeError, match="two passes"):
+        subspan.svd(aslinearoperator(A), 5, method="single_pass")
+
+
 # ---------------------------------------------------------------- determinism and results
 
 

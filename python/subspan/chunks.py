@@ -234,7 +234,9 @@ def _of_iterator(source: Iterator[Any], shape: Any, dtype: Any) -> RowChunks:
             )
         return left.pop()
 
-    return RowChunks(once, shape, Precision.choose(dtype, _dtype_of(first)))
+    reader = RowChunks(once, shape, Precision.choose(dtype, _dtype_of(first)))
+    reader.once = True
+    return reader
 
 
 def _of_array(source: Any, shape: Any, dtype: Any, rows: int | None) -> RowChunks:

@@ -62,6 +62,11 @@ class Source:
         """Readings so far, where they are counted: of a matrix read in blocks."""
         return int(self.matrix.passes) if self.kind == "blocks" else 0
 
+    @property
+    def once(self) -> bool:
+        """Whether A can be read a single time."""
+        return self.kind == "blocks" and bool(self.matrix.reader.once)
+
     @contextmanager
     def heard_by(self, listener: Callable[[int, int], None] | None) -> Iterator[None]:
         """Tell somebody (blocks done, blocks in all) while a matrix is read in blocks."""

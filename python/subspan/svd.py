@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import error as _error
-from ._array import library_of, to_caller
+from ._array import as_rank, library_of, to_caller
 from ._progress import Progress
 from ._rng import seed_word
 from .batch import Batch, as_batch, is_batch, require_fixed_rank, svd_batch
@@ -26,8 +26,9 @@ from .range_finder import (
 )
 from .result import ErrorEstimate, Plan
 from .source import Source, as_source
+from .streaming import StreamingSketch
 
-METHODS = ("auto", "subspace", "block_krylov", "full")
+METHODS = ("auto", "subspace", "block_krylov", "single_pass", "full")
 # A flop of the small dense singular value decomposition takes as long as so many of a product.
 _SVD_FLOP = 4.0
 
@@ -126,10 +127,13 @@ def svd(
     power_iterations : int or "auto"
         Applications of ``A A^H`` to the first products, each stabilised; each costs two passes. "auto":
         2 at a fixed rank, 1 to a tolerance.
-    method : {"auto", "subspace", "block_krylov", "full"}
+    method : {"auto", "subspace", "block_krylov", "single_pass", "full"}
         "subspace": randomized subspace iteration. "block_krylov": all powers of a narrower block, for a
-        fixed rank. "full": the whole decomposition by LAPACK, through QR for a tall A. "auto": "full"
-        where it costs less than "subspace", else that.
+        fixed rank. "single_pass": three sketches from one reading of A, see
+        :class:`subspan.StreamingSketch`; less accurate, for a fixed rank, at least `rank` directions
+        beyond it. "full": the whole decomposition by LAPACK, through QR for a tall A. "auto": "full"
+        where it costs less than "subspace", "single_pass" where A can be read only once, else
+        "subspace".
     sketch : str
         Test matrix, see :func:`subspan.range_finder`.
     rng : int, numpy.random.Generator, SeedSequence or None
@@ -183,6 +187,11 @@ def svd(
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known; expected one of {METHODS}")
     reasons: dict[str, str] = {}
+    if method == "auto" and source.once:
+        method, reasons["method"] = "single_pass", "A can be read only once"
+    if method == "single_pass" and batch is None:
+        found = _single_pass(source, goal, oversampling, reasons, seed_word(rng))
+        return to_caller(found, source.library)
     finder = "subspace" if method == "auto" else method
     settings = choose_range(source, goal, oversampling, power_iterations, finder, sketch, reasons)
     if method == "auto" and full_is_cheaper(source, settings, goal.to_tolerance):
@@ -222,8 +231,10 @@ def _decompose_batch(
     batch: Batch, goal: Goal, settings: RangeSettings, seed: int, progress: Progress
 ) -> SVDResult:
     require_fixed_rank("svd", goal)
-    if settings.method == "block_krylov":
-        raise ValueError("method='block_krylov' is not available for a batch; choose 'subspace'")
+    if settings.method in ("block_krylov", "single_pass"):
+        raise ValueError(
+            f"method={settings.method!r} is not available for a batch; choose 'subspace' or 'full'"
+        )
     U, s, Vh, error = svd_batch(batch, goal.rank, settings, seed, progress)
     full = settings.method == "full"
     passes = 1 if full else 2 + 2 * settings.power_iterations
@@ -297,6 +308,36 @@ def _decompose(
             result, converged=met, stop_reason="tolerance" if met else stop
         )
     return result
+
+
+def _single_pass(
+    source: Source, goal: Goal, oversampling: Any, reasons: dict[str, str], seed: int
+) -> SVDResult:
+    """Decompose what one reading of A left in three sketches."""
+    if goal.to_tolerance or goal.norm != "fro":
+        raise ValueError(
+            "method='single_pass' needs a rank and norm='fro': its error is known only at the end"
+        )
+    if goal.rank == 0 or 0 in source.shape:
+        raise ValueError(f"method='single_pass' needs a rank of at least 1, got {goal.rank}")
+    extra = max(goal.rank, as_rank(oversampling, 2**22, "oversampling"))
+    sketch = StreamingSketch(
+        source.shape, goal.rank, dtype=source.dtype, oversampling=extra, rng=seed
+    )
+    U, s, Vh, error = sketch.read(source).finalize()
+    plan = sketch.plan
+    return SVDResult(
+        U=U,
+        s=s,
+        Vh=Vh,
+        error=error,
+        converged=True,
+        stop_reason="rank",
+        leave_one_out=float("nan"),
+        history=(),
+        plan=dataclasses.replace(plan, reasons={**plan.reasons, **reasons}),
+        seed=seed,
+    )
 
 
 def kept(goal: Goal, values: NDArray[Any], residual: ErrorEstimate, spectral_norm: float) -> int:

@@ -24,6 +24,8 @@ class Reader(ABC):
         The working precision; every block is brought to it.
     kind : str
         For the plan of a result.
+    once : bool
+        Whether it can be read a single time.
     passes : int
         Readings of the whole matrix so far.
     norm2 : float or None
@@ -39,6 +41,7 @@ class Reader(ABC):
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self.shape = shape
         self.dtype = dtype
+        self.once = False
         self.passes = 0
         self.norm2: float | None = None
         self.largest: float | None = None
