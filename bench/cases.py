@@ -162,6 +162,12 @@ def interp_cases(small: bool) -> list[InterpCase]:
     return [InterpCase(matrix, k) for matrix in (A, B, C, D) for k in (100, 400)]
 
 
+def svd_cases(small: bool) -> list[InterpCase]:
+    if small:
+        return [InterpCase(SMALL_A, 40), InterpCase(SMALL_D, 20)]
+    return [InterpCase(matrix, k) for matrix in (A, C, D) for k in (100, 400)]
+
+
 def qr_cases(small: bool) -> list[QRCase]:
     if small:
         return [QRCase(SMALL_A, 40), QRCase(SMALL_A, 400)]
