@@ -44,6 +44,8 @@ struct IsaKernels {
                         const std::uint16_t* rows, T* Y);
     /// P[s][:] += sum_r G[r][s] tile[r][:]; s < probes, a multiple of 4.
     void (*add_probes)(const T* tile, index rows, const T* G, index probes, T* P);
+    /// sum[:] = sum_e values[e] table[rows[e]][:]; table and sum have tile_cols columns.
+    void (*combine_rows)(const T* values, const index* rows, index count, const T* table, T* sum);
     /// In-place unnormalised Walsh-Hadamard transform of `order` rows of `width` scalars.
     void (*hadamard)(T* data, index order, index width);
 };

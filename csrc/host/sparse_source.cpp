@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "host/dense.hpp"
+#include "host/isa.hpp"
 #include "host/source.hpp"
 #include "host/sparse_sign.hpp"
 #include "subspan/error.hpp"
@@ -10,32 +11,46 @@
 namespace subspan {
 namespace {
 
-/// Y(j, :) = row(j), for a functor row(j, sum) that adds to `sum`, all zero: blocks of columns of A, so
-/// that the rows of Y, whose entries lie far apart, are written several at a time.
+/// Y(j, :) = row(j), for a functor row(j, sum) that adds to `sum`, all zero and `room` wide: blocks of
+/// columns of A, so that the rows of Y, whose entries lie far apart, are written several at a time.
 template <class T, class F>
-void for_sketched_columns(Host& ex, index cols, MatrixView<T> Y, const F& row) {
+void for_sketched_columns(Host& ex, index cols, index room, MatrixView<T> Y, const F& row) {
     constexpr index block = 64 / static_cast<index>(sizeof(T)) * 2;
-    const index width = Y.cols,
-                pieces = std::min<index>((cols + block - 1) / block, 16 * ex.threads());
+    const index pieces = std::min<index>((cols + block - 1) / block, 16 * ex.threads());
     ex.for_each_task(pieces, [&](index t) {
-        std::vector<T> sums(static_cast<std::size_t>(block * width));
+        Buffer<T, Host> memory(ex, block * room);
+        T* sums = memory.data();
         const index end = cols * (t + 1) / pieces;
         for (index j0 = cols * t / pieces; j0 < end; j0 += block) {
             const index count = std::min(block, end - j0);
-            std::fill(sums.begin(), sums.end(), T(0));
-            for (index j = 0; j < count; ++j) row(j0 + j, sums.data() + j * width);
-            for (index i = 0; i < width; ++i)
-                for (index j = 0; j < count; ++j)
-                    Y(j0 + j, i) = sums[static_cast<std::size_t>(j * width + i)];
+            std::fill(sums, sums + block * room, T(0));
+            for (index j = 0; j < count; ++j) row(j0 + j, sums + j * room);
+            for (index i = 0; i < Y.cols; ++i)
+                for (index j = 0; j < count; ++j) Y(j0 + j, i) = sums[j * room + i];
         }
     });
+}
+
+/// sum = sum_e values[e] table[rows[e]]: rows of tile_cols entries.
+template <class T>
+void combine_rows(const T* values, const index* rows, index count, const T* table, T* sum) {
+    if constexpr (is_complex<T>) {
+        constexpr index width = tile_cols<T>;
+        for (index e = 0; e < count; ++e) {
+            const T* row = table + rows[e] * width;
+            const T a = values[e];
+            for (index i = 0; i < width; ++i) sum[i] += row[i] * a;
+        }
+    } else {
+        isa_kernels<T>().combine_rows(values, rows, count, table, sum);
+    }
 }
 
 /// Y = A^T X for X held by rows: table[p * width + i] = X(p, i), real or of A's type.
 template <class T, class V>
 void multiply_by_rows(Host& ex, const SparseSource<T>& A, const V* table, MatrixView<T> Y) {
     const index width = Y.cols;
-    for_sketched_columns(ex, A.cols, Y, [&](index j, T* sum) {
+    for_sketched_columns(ex, A.cols, Y.cols, Y, [&](index j, T* sum) {
         for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
             const V* row = table + A.row_indices[e] * width;
             const T a = A.values[e];
@@ -88,7 +103,7 @@ void sparse_sign_sketch(Host& ex, const SparseSource<T>& A, const SketchOperator
         std::copy(part.begin(), part.end(), table.begin() + t * chunk * S.nnz);
     });
     const auto scale = static_cast<real_t<T>>(S.isometry_scale());
-    for_sketched_columns(ex, A.cols, Y, [&](index j, T* sum) {
+    for_sketched_columns(ex, A.cols, Y.cols, Y, [&](index j, T* sum) {
         for (index e = A.starts[j]; e < A.starts[j + 1]; ++e) {
             const T a = scale * A.values[e],
                     signed_a[2] = {a, -a};  // indexed: a branch would be a coin toss
@@ -130,17 +145,26 @@ void apply(Host& ex, const SparseSource<T>& A, In<T> X, MatrixView<T> Y) {
     });
 }
 
+/// Y = A^T X, a strip of tile_cols columns of X at a time, copied so that a row is contiguous.
 template <class T>
 void apply_transpose(Host& ex, const SparseSource<T>& A, In<T> X, MatrixView<T> Y) {
-    constexpr index block = 32;  // columns of X at a time, copied so that a row is contiguous
-    for (index c0 = 0; c0 < X.cols; c0 += block) {
-        const index width = std::min(block, X.cols - c0);
-        std::vector<T> rows(static_cast<std::size_t>(A.rows * width));
-        parallel_for(ex, A.rows, [&](index p) {
-            for (index c = 0; c < width; ++c)
-                rows[static_cast<std::size_t>(p * width + c)] = X(p, c0 + c);
+    constexpr index strip = tile_cols<T>;
+    Buffer<T, Host> memory(ex, X.cols > 0 ? A.rows * strip : 0);
+    T* table = memory.data();
+    for (index c0 = 0; c0 < X.cols; c0 += strip) {
+        const index width = std::min(strip, X.cols - c0);
+        parallel_for(
+            ex, A.rows,
+            [&](index p) {
+                T* row = table + p * strip;
+                for (index c = 0; c < width; ++c) row[c] = X(p, c0 + c);
+                std::fill(row + width, row + strip, T(0));
+            },
+            strip);
+        for_sketched_columns(ex, A.cols, strip, Y.columns(c0, width), [&](index j, T* sum) {
+            const index first = A.starts[j], count = A.starts[j + 1] - first;
+            combine_rows(A.values + first, A.row_indices + first, count, table, sum);
         });
-        multiply_by_rows(ex, A, rows.data(), Y.columns(c0, width));
         ex.poll();
     }
 }

@@ -56,7 +56,8 @@ struct ScaleColumnEntry {
     const T* factors;
     bool conjugated;
     SUBSPAN_HD void operator()(index i, index j) const {
-        A(i, j) = A(i, j) * (conjugated ? conjugate(factors[j]) : factors[j]);
+        const T factor = conjugated ? conjugate(factors[j]) : factors[j];
+        if (factor != T(1)) A(i, j) = A(i, j) * factor;  // memory is touched only where needed
     }
 };
 

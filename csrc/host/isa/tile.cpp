@@ -181,6 +181,22 @@ void add_probes(const T* tile, index rows, const T* G, index probes, T* P) {
     }
 }
 
+/// Rows of the table are asked for early: they lie anywhere in a table larger than the caches.
+template <class T>
+void combine_rows(const T* values, const index* rows, index count, const T* table, T* sum) {
+    constexpr index W = tile_cols<T>, ahead = 6;
+    vec<T> acc[tile_vecs] = {};
+    for (index e = 0; e < count; ++e) {
+        const T* next = table + rows[e + ahead < count ? e + ahead : count - 1] * W;
+        const T* row = table + rows[e] * W;
+        for (int v = 0; v < tile_vecs; ++v) {
+            __builtin_prefetch(next + v * lanes<T>);
+            acc[v] += values[e] * load(row + v * lanes<T>);
+        }
+    }
+    for (int v = 0; v < tile_vecs; ++v) reinterpret_cast<vec<T>*>(sum)[v] = acc[v];
+}
+
 /// One level of the transform: rows at distance `half` become their sum and difference.
 template <class T>
 void butterfly(T* data, index order, index half, index width) {
@@ -214,8 +230,8 @@ void hadamard(T* data, index order, index width) {
 extern const IsaKernels<float> kernels_float;
 extern const IsaKernels<double> kernels_double;
 const IsaKernels<float> kernels_float{pack<float>, add_buckets<float>, add_probes<float>,
-                                      hadamard<float>};
+                                      combine_rows<float>, hadamard<float>};
 const IsaKernels<double> kernels_double{pack<double>, add_buckets<double>, add_probes<double>,
-                                        hadamard<double>};
+                                        combine_rows<double>, hadamard<double>};
 
 }  // namespace subspan::SUBSPAN_ISA
