@@ -137,6 +137,31 @@ def test_svd_and_range_finder_answer_in_the_callers_library(library, dtype, rank
     np.testing.assert_array_equal(np.asarray(Q), subspan.range_finder(A, rank, rng=0).Q)
 
 
+@pytest.mark.parametrize("routine", ["svd", "interpolative"])
+def test_batches_answer_in_the_callers_library(library, routine, rng, tmp_path):
+    """Factors, certificates and products; with vectors, which are not rows of a matrix there."""
+    name, convert = library
+    A = np.stack([low_rank(rng, 12, 9, 3) for _ in range(4)])
+    ours, r = (getattr(subspan, routine)(given, 3, rng=0) for given in (A, convert(A)))
+    x, y = gaussian(rng, 1, 9)[0], gaussian(rng, 1, 12)[0]
+    for mine, other in [
+        *zip(ours, r, strict=True),
+        (ours.error.value, r.error.value),
+        (ours.toarray(), r.toarray()),
+        (ours @ x, r @ convert(x)),
+        (y @ ours, y @ r),
+        (ours.rmatvec(y), r.rmatvec(convert(y))),
+    ]:
+        assert is_array_of(name, other)
+        np.testing.assert_array_equal(np.asarray(other), mine)
+    np.testing.assert_allclose(ours @ x, A @ x, atol=1e-10)
+    np.testing.assert_allclose(y @ ours, y @ A, atol=1e-10)
+    np.testing.assert_allclose(ours.rmatvec(y), y @ A, atol=1e-10)
+    assert repr(r) == repr(ours)
+    r.save(tmp_path / "r.npz")
+    np.testing.assert_array_equal(subspan.load(tmp_path / "r.npz").toarray(), ours.toarray())
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pivoted_cholesky_answers_in_the_callers_library(library, dtype, rng):
     name, convert = library
@@ -157,6 +182,26 @@ def test_pivoted_cholesky_answers_in_the_callers_library(library, dtype, rng):
     for norm in ("nuclear", "fro"):
         measured = r.error_exact(convert(K), norm=norm).value
         assert measured == pytest.approx(ours.error_exact(K, norm=norm).value, abs=rounding)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_eigh_and_generalized_nystrom_answer_in_the_callers_library(library, dtype, rng):
+    name, convert = library
+    A = low_rank(rng, 30, 30, 4, dtype)
+    K = A @ A.conj().T
+    for routine, given, options in [
+        (subspan.eigh, K, {}),
+        (subspan.eigh, K, {"psd": True}),
+        (subspan.generalized_nystrom, A, {}),
+    ]:
+        ours, r = (routine(each, 4, rng=0, **options) for each in (given, convert(given)))
+        for mine, other in [
+            *zip(ours, r, strict=True),
+            (ours.toarray(), r.toarray()),
+            (ours.T @ K, r.T @ convert(K)),
+        ]:
+            assert is_array_of(name, other)
+            np.testing.assert_array_equal(np.asarray(other), mine)
 
 
 def test_pivoted_cholesky_of_sparse_tensors(rng):
