@@ -12,7 +12,7 @@ from pathlib import Path
 from . import report
 from .run import ROUNDS, Options, Results
 
-SUITES = ("sketch", "interp", "pivot", "blas", "quality", "cholesky", "chunks")
+SUITES = ("sketch", "interp", "pivot", "blas", "quality", "svd", "qr", "cur", "cholesky", "chunks")
 PUBLISHED = Path(__file__).parent / "results"
 
 

@@ -59,6 +59,10 @@ class InterpCase:
         return f"{A.name}: {A.m} x {A.n}, {kind}, k={self.rank}"
 
 
+class QRCase(InterpCase):
+    """A rank to truncate at, or min(m, n) for the full factorization."""
+
+
 @dataclass(frozen=True)
 class SketchCase:
     m: int
@@ -156,6 +160,18 @@ def interp_cases(small: bool) -> list[InterpCase]:
     if small:
         return [InterpCase(SMALL_A, 40), InterpCase(SMALL_D, 20)]
     return [InterpCase(matrix, k) for matrix in (A, B, C, D) for k in (100, 400)]
+
+
+def qr_cases(small: bool) -> list[QRCase]:
+    if small:
+        return [QRCase(SMALL_A, 40), QRCase(SMALL_A, 400)]
+    return [QRCase(A, 200), QRCase(A, 4000), QRCase(B, 2000), QRCase(C, 512)]
+
+
+def cur_cases(small: bool) -> list[InterpCase]:
+    if small:
+        return [InterpCase(SMALL_A, 40), InterpCase(SMALL_D, 20)]
+    return [*(InterpCase(A, k) for k in (100, 200, 400)), InterpCase(C, 100), InterpCase(D, 100)]
 
 
 def sketch_cases(small: bool) -> list[SketchCase]:

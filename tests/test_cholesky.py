@@ -512,6 +512,21 @@ def test_indefinite_and_non_hermitian_matrices_are_refused(rng):
 
 
 @pytest.mark.parametrize("pivoting", PIVOTING)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rounding_is_not_taken_for_indefiniteness(pivoting, dtype):
+    """Rank 4 and a diagonal over many decades: small rows see the rounding errors of large ones."""
+    rng = np.random.default_rng(9)
+    for spread in (1.0, 30.0, 1000.0):
+        x = (spread * rng.standard_normal(150)).astype(dtype)
+        K = (1 + np.outer(x, x)) ** 3
+        r = subspan.pivoted_cholesky(K, 150, pivoting=pivoting, rng=0)
+        assert r.stop_reason == "exhausted"
+        assert r.rank < 60
+        error = np.linalg.norm(wide(K) - wide(r.F) @ wide(r.F).T)
+        assert error <= 1e4 * eps_of(K) * np.linalg.norm(wide(K))
+
+
+@pytest.mark.parametrize("pivoting", PIVOTING)
 def test_an_oracle_that_is_not_hermitian_is_found_out(pivoting, rng):
     K = np.triu(psd(rng, 0.9 ** np.arange(60)) + 0.2 * np.ones((60, 60)))
     with pytest.raises((ValueError, np.linalg.LinAlgError), match=r"Hermitian|semidefinite"):

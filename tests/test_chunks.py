@@ -484,3 +484,16 @@ def test_memory_is_bounded():
     extra = int(done.stdout.split()[0])
     chunk, unit = 4000 * 400 * 8, (120_000 + 400) * 10 * 8
     assert extra < 4 * chunk + 8 * unit
+
+
+IMPORTS = """
+import sys, subspan
+loaded = {"dask", "distributed", "h5py", "zarr"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.host_only
+def test_optional_libraries_are_imported_when_they_are_needed():
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

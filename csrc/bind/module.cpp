@@ -8,6 +8,8 @@ void register_sketch(py::module_&);
 void register_source(py::module_&);
 void register_select_real(py::module_&);
 void register_select_complex(py::module_&);
+void register_qr(py::module_&);
+void register_cur(py::module_&);
 void register_range(py::module_&);
 void register_cholesky(py::module_&);
 void register_batch(py::module_&);
@@ -37,6 +39,8 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_source(m);
     bind::register_select_real(m);
     bind::register_select_complex(m);
+    bind::register_qr(m);
+    bind::register_cur(m);
     bind::register_range(m);
     bind::register_cholesky(m);
     bind::register_batch(m);

@@ -54,7 +54,7 @@ void vectors(SketchedTwiceHandle<T>& handle, py::array_t<T, py::array::f_style>&
     TransposedOutput<T> right(ex, Vh), gram_matrix(ex, probe_gram);
     const MatrixView<T> u(left.data(), U.shape(0), U.shape(1));
     const Running running;
-    singular_vectors(ex, A.Q(), A.W(), handle.small, u, right.view());
+    singular_vectors(ex, A.Q(), A.W(), handle.small, false, u, right.view());
     Buffer<T, Executor> unexplained(ex, A.cols * A.of.probe.size);
     const auto P = unexplained.matrix(A.cols, A.of.probe.size);
     subtract_triplets(ex, A, u, handle.small.s.data(), right.view(), P);

@@ -53,7 +53,7 @@ SkeletonHandle<T> select(const SourceHandle<T>& handle, const std::string& metho
                          double tolerance, double relative, index block, bool fixed_block,
                          const SketchOperator& sketch, index pivot_rows,
                          const SketchOperator& probe, std::uint64_t seed, bool want_norms,
-                         double variant, const py::object& progress) {
+                         double variant, bool keep_basis, const py::object& progress) {
     SkeletonHandle<T> result{std::make_shared<Executor>(poll_of(progress)), {}};
     const LoadedSource<T> A(*result.ex, handle);
     SelectOptions options;
@@ -67,6 +67,7 @@ SkeletonHandle<T> select(const SourceHandle<T>& handle, const std::string& metho
     options.probe = probe;
     options.sampling.key = RngKey(seed);
     options.want_norms = want_norms;
+    options.keep_basis = keep_basis;
     const Running running;
     result.skeleton = select_by_name<T>(*result.ex, A.get(), method, options, variant);
     result.ex->sync();
@@ -139,7 +140,8 @@ void register_select(py::module_& m) {
     m.def("select", &select<T>, py::arg("source"), py::arg("method"), py::kw_only(),
           py::arg("rank"), py::arg("tolerance"), py::arg("relative"), py::arg("block"),
           py::arg("fixed_block"), py::arg("sketch"), py::arg("pivot_rows"), py::arg("probe"),
-          py::arg("seed"), py::arg("want_norms"), py::arg("variant"), py::arg("progress"));
+          py::arg("seed"), py::arg("want_norms"), py::arg("variant"), py::arg("keep_basis") = false,
+          py::arg("progress"));
 }
 
 }  // namespace subspan::bind

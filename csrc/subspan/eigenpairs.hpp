@@ -21,12 +21,6 @@ struct Eigenpairs {
     MatrixView<T> V() const { return memory.matrix(rows, static_cast<index>(values.size())); }
 };
 
-/// Relative size from which an inconsistency is an error of the caller rather than rounding.
-template <class T>
-inline double clearly_wrong() {
-    return std::cbrt(eps<T>);
-}
-
 /// norms2[j] = ||H(:, j) - H(j, :)^H||^2.
 template <class T>
 struct SkewNorm {

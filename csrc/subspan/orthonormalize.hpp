@@ -20,6 +20,12 @@ namespace subspan {
 template <class T>
 inline constexpr double eps = static_cast<double>(std::numeric_limits<real_t<T>>::epsilon());
 
+/// Relative size from which an inconsistency is an error of the caller rather than rounding.
+template <class T>
+inline double clearly_wrong() {
+    return std::cbrt(eps<T>);
+}
+
 /// |diag(A)| on the host.
 template <class E, class T>
 std::vector<double> abs_diagonal(E& ex, MatrixView<T> A) {

@@ -7,10 +7,6 @@
 //
 //   propose J by d;  H = K[J, J] - F_J F_J^H;  keep the pivots T of H;  G = K[:, T] - F F_T^H;
 //   R^H R = G[T, :];  F = [F, G R^-1];  d_j -= sum of the squares of the new entries of row j.
-//
-// d is not clipped on the device. In exact arithmetic it is not negative; how far below zero it falls,
-// relative to diag(K), shows how much of it is noise: rounding, or a K that is not quite what it
-// should be. Diagonal entries below that level are never pivots; a large one is an error.
 #pragma once
 
 #include <cmath>
@@ -18,6 +14,7 @@
 
 #include "subspan/orthonormalize.hpp"
 #include "subspan/psd_source.hpp"
+#include "subspan/residual_diagonal.hpp"
 #include "subspan/sampling.hpp"
 #include "subspan/skeleton.hpp"
 
@@ -63,18 +60,15 @@ class CholeskyPivoter {
           K_(K),
           options_(options),
           n_(K.rows),
-          diagonal_(diagonal),
-          left_(diagonal),
+          d_(diagonal),
           open_(diagonal.size(), true),
-          d_(upload<double>(ex, diagonal)) {
-        trace_ = std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
-        largest_ = n_ > 0 ? *std::max_element(diagonal.begin(), diagonal.end()) : 0.0;
+          device_d_(upload<double>(ex, diagonal)) {
         out_.entries = n_;
         reserve(std::min(options.rank, std::max<index>(2 * options.block, 64)));
     }
 
     PartialCholesky<T, E> run() {
-        double left = trace_;
+        double left = d_.trace;
         out_.history.push_back({0, left, true, 0, 0});
         if (left <= options_.tolerance) out_.stop = StopReason::Tolerance;
         for (index round = 0; out_.rank < options_.rank && out_.stop == StopReason::Rank; ++round) {
@@ -88,7 +82,7 @@ class CholeskyPivoter {
                 for (const index j : candidates) open_[static_cast<std::size_t>(j)] = false;
                 continue;
             }
-            left = residual();
+            left = d_.sum_without(out_.pivots);
             if (left <= options_.tolerance) left = recompute();
             out_.history.push_back(
                 {out_.rank, left, true, added, static_cast<index>(candidates.size())});
@@ -103,20 +97,16 @@ class CholeskyPivoter {
     }
 
   private:
-    /// Level below which d_j / K_jj is noise: what rounding of k products leaves, or what was seen.
-    double noise() const {
-        const double k = static_cast<double>(out_.rank);
-        return std::max((8 + 2 * std::sqrt(k)) * eps<T>, 2 * below_zero_);
+    bool can_be_pivot(std::size_t j) const {
+        return open_[j] && d_.left[j] > d_.noise(j, out_.rank);
     }
 
-    bool can_be_pivot(std::size_t j) const { return open_[j] && left_[j] > noise() * diagonal_[j]; }
-
     std::vector<index> propose(index round) const {
-        std::vector<double> weights(left_.size(), 0.0);
+        std::vector<double> weights(d_.left.size(), 0.0);
         double total = 0;
         for (std::size_t j = 0; j < weights.size(); ++j) {
             if (!can_be_pivot(j)) continue;
-            weights[j] = options_.pivots == CholeskyPivots::Uniform ? 1.0 : left_[j] / largest_;
+            weights[j] = options_.pivots == CholeskyPivots::Uniform ? 1.0 : d_.left[j] / d_.largest;
             total += weights[j];
         }
         if (!(total > 0)) return {};
@@ -153,11 +143,12 @@ class CholeskyPivoter {
         R = R.block(0, 0, added, added);
         const auto Fn = G.columns(0, added);
         trsm<T>(ex_, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R, Fn);
-        parallel_for(ex_, n_, Downdate{Fn, d_.data()}, added);
-        look_at_diagonal(pivots);
+        parallel_for(ex_, n_, Downdate{Fn, device_d_.data()}, added);
         clean(Fn, R, pivots);
         out_.pivots.insert(out_.pivots.end(), pivots.begin(), pivots.end());
         out_.rank += added;
+        for (const index j : pivots) open_[static_cast<std::size_t>(j)] = false;
+        look_at_diagonal();
         return added;
     }
 
@@ -170,7 +161,7 @@ class CholeskyPivoter {
         const auto J = upload<index>(ex_, candidates);
         hermitian_block(ex_, K_, J.data(), H);
         out_.entries += c * c;
-        check_hermitian(fetch(ex_, memory.data(), c * c), candidates);
+        d_.require_hermitian(fetch(ex_, memory.data(), c * c), candidates);
         if (out_.rank > 0) {
             Buffer<T, E> rows(ex_, c * out_.rank);
             const auto FJ = rows.matrix(c, out_.rank);
@@ -179,31 +170,13 @@ class CholeskyPivoter {
         }
         using Wide = std::conditional_t<is_complex<T>, std::complex<double>, double>;
         std::vector<Wide> wide;  // scaled, since the filters square
-        for (const T x : fetch(ex_, memory.data(), c * c)) wide.push_back(Wide(x) / largest_);
+        for (const T x : fetch(ex_, memory.data(), c * c)) wide.push_back(Wide(x) / d_.largest);
         if (options_.pivots == CholeskyPivots::Rejection)
             return rejection_filter(std::move(wide), c, options_.sampling, round);
         const double rounding = 100 * static_cast<double>(c) * eps<T>;
         const double nominal = 1 / static_cast<double>(options_.block);
         const bool robust = options_.pivots != CholeskyPivots::Uniform;
         return robust_filter(std::move(wide), c, std::max(rounding, robust ? nominal : 0.0));
-    }
-
-    void check_hermitian(const std::vector<T>& H, const std::vector<index>& J) const {
-        const std::size_t c = J.size();
-        for (std::size_t j = 0; j < c; ++j)
-            for (std::size_t i = 0; i <= j; ++i) {
-                const T x = H[i + j * c], y = H[j + i * c];
-                const double apart = static_cast<double>(std::abs(x - conjugate(y)));
-                const auto a = static_cast<std::size_t>(J[i]), b = static_cast<std::size_t>(J[j]);
-                // |x|^2 <= K_aa K_bb for a semidefinite K.
-                const double size = std::sqrt(diagonal_[a]) * std::sqrt(diagonal_[b]);
-                if (!std::isfinite(apart))
-                    throw InvalidArgument(
-                        message("K must be finite, but K[", a, ", ", b, "] or its mirror is not"));
-                if (apart > clear() * size)
-                    throw InvalidArgument(message("K must be Hermitian, but K[", a, ", ", b,
-                                                  "] and K[", b, ", ", a, "] differ by ", apart));
-            }
     }
 
     /// C -= rows F[T, :]^H, C being the entries of K in the rows that `rows` has of F.
@@ -232,8 +205,9 @@ class CholeskyPivoter {
         const auto pivot = abs_diagonal(ex_, R.block(0, 0, count, count));
         for (index i = 0; i < count; ++i) {
             const auto at = static_cast<std::size_t>(i);
-            const double floor = noise() * diagonal_[static_cast<std::size_t>(pivots[at])];
-            if (!(pivot[at] * pivot[at] > floor)) return i;
+            if (!(pivot[at] * pivot[at] >
+                  d_.noise(static_cast<std::size_t>(pivots[at]), out_.rank)))
+                return i;
         }
         return count;
     }
@@ -248,36 +222,48 @@ class CholeskyPivoter {
         }
     };
 
-    /// What is wrong beyond rounding: entries that are no number, a diagonal clearly below zero.
-    void look_at_diagonal(const std::vector<index>& pivots) {
-        left_ = fetch(ex_, d_.data(), n_);
-        for (std::size_t j = 0; j < left_.size(); ++j) {
-            if (!std::isfinite(left_[j]))
-                throw InvalidArgument(message("K must be finite, but it is not in row ", j,
-                                              " of the columns chosen in this round, the first of "
-                                              "them column ",
-                                              pivots[0]));
-            if (left_[j] >= -eps<T> * largest_ * eps<T>) continue;
-            const double below = -left_[j] / std::max(diagonal_[j], eps<T> * largest_);
-            if (below > clear()) refuse(j, pivots);
-            below_zero_ = std::max(below_zero_, below);
+    /// Refuses a K whose residual diagonal falls further below zero than rounding can explain.
+    void look_at_diagonal() {
+        const auto lowest = d_.observe(fetch(ex_, device_d_.data(), n_));
+        if (lowest.relative <= clearly_wrong<T>() ||
+            -d_.left[lowest.row] <= 1e3 * eps<T> * amplified(lowest.row))
+            return;
+        const bool chosen = std::count(out_.pivots.begin(), out_.pivots.end(), lowest.row) > 0;
+        if (chosen)  // reproduced exactly, unless row and column differ
+            throw InvalidArgument(message("K must be Hermitian, but row ", lowest.row,
+                                          " is not the conjugate of column ", lowest.row));
+        throw NumericalError(message("K is not positive semidefinite: with ", out_.rank,
+                                     " columns eliminated, diagonal entry ", lowest.row,
+                                     " falls from ", d_.of_K[lowest.row], " to ",
+                                     d_.left[lowest.row]));
+    }
+
+    /// (sqrt(K_ii) + sum_s |W_is| sqrt(K_ss))^2 with K_i: ~ W K_S:, W = F_i F_S^-1: errors of size
+    /// eps sqrt(K_ss K_tt) in the chosen columns change d_i by eps times that.
+    double amplified(std::size_t i) {
+        const index k = out_.rank;
+        std::vector<index> rows = out_.pivots;
+        rows.push_back(static_cast<index>(i));
+        const auto order = upload<index>(ex_, rows);
+        Buffer<T, E> memory(ex_, (k + 1) * k);
+        for_each_entry(ex_, k + 1, k,
+                       GatherRowEntry<T>{F(), memory.matrix(k + 1, k), order.data()});
+        const auto values = fetch(ex_, memory.data(), (k + 1) * k);
+        const auto at = [&](index r, index c) {
+            return values[static_cast<std::size_t>(r + c * (k + 1))];
+        };
+        std::vector<T> w(static_cast<std::size_t>(k));
+        double total = std::sqrt(d_.of_K[i]);
+        for (index c = k - 1; c >= 0; --c) {  // W F_S = F_i, F_S lower triangular
+            T sum = at(k, c);
+            for (index r = c + 1; r < k; ++r) sum -= w[static_cast<std::size_t>(r)] * at(r, c);
+            w[static_cast<std::size_t>(c)] = sum / at(c, c);
+            const auto s = static_cast<std::size_t>(out_.pivots[static_cast<std::size_t>(c)]);
+            total += static_cast<double>(std::abs(w[static_cast<std::size_t>(c)])) *
+                     std::sqrt(d_.of_K[s]);
         }
-        for (const index j : pivots) open_[static_cast<std::size_t>(j)] = false;
+        return total * total;
     }
-
-    [[noreturn]] void refuse(std::size_t j, const std::vector<index>& pivots) const {
-        const bool chosen = !open_[j];
-        if (chosen)  // its row is reproduced exactly, unless it differs from its column
-            throw InvalidArgument(
-                message("K must be Hermitian, but row ", j, " is not the conjugate of column ", j));
-        throw NumericalError(message("K is not positive semidefinite: with ",
-                                     out_.rank + static_cast<index>(pivots.size()),
-                                     " columns eliminated, diagonal entry ", j, " falls from ",
-                                     diagonal_[j], " to ", left_[j]));
-    }
-
-    /// Relative size from which an inconsistency is an error of the caller rather than noise.
-    static double clear() { return std::cbrt(eps<T>); }
 
     /// Row rows[i] of W becomes row i of R^H; zero without an R.
     struct TriangleRow {
@@ -296,25 +282,15 @@ class CholeskyPivoter {
         parallel_for(ex_, fresh.size(), TriangleRow{Fn, R, fresh.data()});
     }
 
-    /// Sum of d over the rows that were not chosen; the others are reproduced.
-    double residual() const {
-        std::vector<bool> chosen(left_.size(), false);
-        for (const index j : out_.pivots) chosen[static_cast<std::size_t>(j)] = true;
-        double total = 0;
-        for (std::size_t j = 0; j < left_.size(); ++j)
-            if (!chosen[j]) total += std::max(0.0, left_[j]);
-        return total;
-    }
-
     /// d from K and F at once, free of what repeated subtraction has lost. Returns its sum.
     double recompute() {
-        if (out_.rank == 0) return residual();
+        if (out_.rank == 0) return d_.sum_without({});
         Buffer<double, E> norms(ex_, n_);
         parallel_for(ex_, n_, RowNorm<T>{F(), norms.data()}, out_.rank);
-        left_ = fetch(ex_, norms.data(), n_);
-        for (std::size_t j = 0; j < left_.size(); ++j) left_[j] = diagonal_[j] - left_[j];
-        ex_.copy_to_device(d_.data(), left_.data(), left_.size() * sizeof(double));
-        return residual();
+        d_.left = fetch(ex_, norms.data(), n_);
+        for (std::size_t j = 0; j < d_.left.size(); ++j) d_.left[j] = d_.of_K[j] - d_.left[j];
+        ex_.copy_to_device(device_d_.data(), d_.left.data(), d_.left.size() * sizeof(double));
+        return d_.sum_without(out_.pivots);
     }
 
     /// Drops the last pivots while the tolerance holds without them: the trace grows by the squared
@@ -350,12 +326,9 @@ class CholeskyPivoter {
     const S& K_;
     CholeskyOptions options_;
     index n_;
-    double trace_ = 0, largest_ = 0;
-    double below_zero_ = 0;         // largest -d_j / K_jj seen
-    std::vector<double> diagonal_;  // of K
-    std::vector<double> left_;      // of K - F F^H: d on the host
-    std::vector<bool> open_;        // neither chosen nor found to be noise
-    Buffer<double, E> d_;
+    ResidualDiagonal<T> d_;
+    std::vector<bool> open_;  // neither chosen nor found to be noise
+    Buffer<double, E> device_d_;
     PartialCholesky<T, E> out_;
 };
 

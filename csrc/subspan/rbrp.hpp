@@ -330,6 +330,7 @@ class BlockPivoter {
         out_.kind = FactorKind::Triangular;
         out_.factor = std::move(rt_);
         out_.factor_cols = capacity_;
+        if (options_.keep_basis) out_.basis = std::move(q_);
         out_.passes += static_cast<index>(out_.history.size()) - 1;
         out_.sketch_cols = 0;
         return std::move(out_);

@@ -39,6 +39,7 @@ struct Skeleton {
     FactorKind kind = FactorKind::None;
     Buffer<T, E> factor;  // n-by-factor_cols
     index factor_cols = 0;
+    Buffer<T, E> basis;  // Q, m-by-factor_cols, of a Triangular factor if options.keep_basis
 
     Buffer<T, E> sketch;  // (S A)^T, n-by-sketch_cols, columns in the original order
     index sketch_cols = 0;
@@ -62,11 +63,12 @@ struct SelectOptions {
     double relative = 0;   // error relative to ||A||_F to stop at; 0 for none
     index block = 0;       // columns per round
     bool fixed_block = false;
-    SketchOperator sketch;   // kind, nnz and stream; its size is what a fixed-rank method draws
-    index pivot_rows = 0;    // generic combinations of the sketch's rows that pivoting looks at
-    SketchOperator probe;    // size 0: no probe
-    StreamId sampling;       // random pivoting
-    bool want_norms = true;  // column norms can be had (not for operators)
+    SketchOperator sketch;    // kind, nnz and stream; its size is what a fixed-rank method draws
+    index pivot_rows = 0;     // generic combinations of the sketch's rows that pivoting looks at
+    SketchOperator probe;     // size 0: no probe
+    StreamId sampling;        // random pivoting
+    bool want_norms = true;   // column norms can be had (not for operators)
+    bool keep_basis = false;  // methods on A keep the basis Q they have made
 };
 
 inline SketchOperator resized(SketchOperator S, index size, std::uint32_t repetition = 0) {

@@ -9,24 +9,28 @@ from . import error, sketch
 from .cholesky import PivotedCholesky, pivoted_cholesky
 from .chunks import chunks
 from .config import show_config
+from .cur import CURDecomposition, cur
 from .eigen import EighResult, eigh
 from .exceptions import DeviceUnavailable, ToleranceNotMet
 from .generalized_nystrom import generalized_nystrom
 from .interp import InterpolativeDecomposition, interpolative
 from .kernel_matrix import KernelMatrix, kernel
 from .pivot import leverage_scores, pivots
+from .qr import PivotedQR, qr
 from .range_finder import RangeResult, range_finder
 from .result import ErrorEstimate, Plan, load
 from .streaming import StreamingSketch
 from .svd import SVDResult, svd
 
 __all__ = [
+    "CURDecomposition",
     "DeviceUnavailable",
     "EighResult",
     "ErrorEstimate",
     "InterpolativeDecomposition",
     "KernelMatrix",
     "PivotedCholesky",
+    "PivotedQR",
     "Plan",
     "RangeResult",
     "SVDResult",
@@ -34,6 +38,7 @@ __all__ = [
     "ToleranceNotMet",
     "__version__",
     "chunks",
+    "cur",
     "eigh",
     "error",
     "generalized_nystrom",
@@ -43,6 +48,7 @@ __all__ = [
     "load",
     "pivoted_cholesky",
     "pivots",
+    "qr",
     "range_finder",
     "show_config",
     "sketch",

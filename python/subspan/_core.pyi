@@ -103,8 +103,43 @@ def select(
     seed: int,
     want_norms: bool,
     variant: float,
+    keep_basis: bool = False,
     progress: Callable[[], None] | None,
 ) -> Skeleton: ...
+def truncated_qr(
+    skeleton: Skeleton, source: Source, tolerance: float, Q: NDArray[Any], R: NDArray[Any]
+) -> float: ...
+def qr_probe_gram(
+    skeleton: Skeleton, G: SketchOperator, Q: NDArray[Any], R: NDArray[Any], out: NDArray[Any]
+) -> None: ...
+def cur(
+    skeleton: Skeleton,
+    source: Source,
+    transposed: Source,
+    core: int,
+    tolerance: float,
+    Qc: NDArray[Any],
+    Rc: NDArray[Any],
+    M: NDArray[Any],
+    Qr: NDArray[Any],
+    Rr: NDArray[Any],
+) -> tuple[NDArray[np.int64], float, float]: ...
+def cur_probe_gram(
+    skeleton: Skeleton,
+    G: SketchOperator,
+    Qc: NDArray[Any],
+    M: NDArray[Any],
+    Qr: NDArray[Any],
+    out: NDArray[Any],
+) -> None: ...
+def blocked_qr(
+    source: Source,
+    block: int,
+    G: SketchOperator,
+    Q: NDArray[Any],
+    R: NDArray[Any],
+    progress: Callable[[], None] | None,
+) -> tuple[NDArray[np.int64], float, float]: ...
 def find_range(
     source: Source,
     transposed: Source,

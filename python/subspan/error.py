@@ -100,7 +100,7 @@ def norm(A: Any, *, norm: str = "spectral", rng: Any = None, iterations: int = 1
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
         Anything with ``A @ X`` and ``A.T @ X`` (``A.rmatmat`` for a LinearOperator).
     norm : {"spectral", "fro"}
         The Frobenius norm is exact for arrays and sparse matrices and estimated from 32 Gaussian

@@ -207,8 +207,10 @@ def native_variant(pivoting: str) -> float:
     return {"strong": _STRONG_BOUND, "greedy": _GREEDY_FILTER}.get(pivoting, -1.0)
 
 
-def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> Any:
-    """Run a selection; returns the compiled skeleton."""
+def select(
+    source: Source, settings: Selection, seed: int, poll: Any = None, *, keep_basis: bool = False
+) -> Any:
+    """Run a selection; returns the compiled skeleton, with the basis that a blockwise method made."""
     native = _native.module()
     kind = settings.sketch if settings.sketch is not None else "gaussian"
     tolerance = settings.to_tolerance
@@ -234,6 +236,7 @@ def select(source: Source, settings: Selection, seed: int, poll: Any = None) -> 
         seed=seed,
         want_norms=source.kind != "operator",
         variant=native_variant(settings.pivoting),
+        keep_basis=keep_basis,
         progress=poll,
     )
 
@@ -265,7 +268,7 @@ def pivots(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
     k : int
         ``0 <= k <= min(m, n)``.
     pivoting : str

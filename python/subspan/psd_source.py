@@ -45,7 +45,6 @@ class PsdSource:
     @classmethod
     def of(cls, K: Any) -> PsdSource:
         """Wrap an array, a sparse matrix or a kernel matrix, and check what can be checked cheaply."""
-        K = to_host(K, "K")
         if all(hasattr(K, name) for name in ("shape", "dtype", "diag", "block")):
             n = _square(K.shape)
             count = int(getattr(K, "diagonal_entries", n))

@@ -263,7 +263,7 @@ def range_finder(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
     rank : int, optional
         Columns of Q, ``0 <= rank <= min(m, n)``.
     rtol, atol : float, optional

@@ -108,7 +108,7 @@ def svd(
 
     Parameters
     ----------
-    A : array, sparse matrix or LinearOperator, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
         A dense array of shape (..., m, n) is a batch: all its matrices are decomposed at one rank, with
         one seed, in one call; results have the same leading dimensions. float32, float64, complex64 or
         complex128 are computed as they are; integers, bools and half precision are promoted. Any order,

@@ -102,7 +102,7 @@ def _run(
         with progress.stage("spectral error"):
             value = _error.spectral_error(source.matrix, found, request.seed)
         found = dataclasses.replace(found, error=with_value(certificate, value, spectral_norm))
-    elif goal.to_tolerance and _rounding_decides(goal, certificate):
+    elif goal.to_tolerance and rounding_decides(goal, certificate):
         with progress.stage("certificate"):
             found = dataclasses.replace(found, error=found.error_exact(source.matrix))
     converged = goal.met_by(found.error, selection_agrees=agrees)
@@ -113,7 +113,7 @@ def _run(
     return dataclasses.replace(found, converged=converged, stop_reason=reason)
 
 
-def _rounding_decides(goal: Goal, certificate: ErrorEstimate) -> bool:
+def rounding_decides(goal: Goal, certificate: ErrorEstimate) -> bool:
     """Tell whether the revealed error meets the tolerance, and rounding could undo that."""
     if certificate.kind != "exact":
         return False

@@ -37,7 +37,7 @@ def interpolative(
 
     Parameters
     ----------
-    A : array, sparse matrix, LinearOperator, chunks or array on disk, shape (m, n)
+    A : array, sparse matrix, LinearOperator, chunks, array on disk or Dask array, shape (m, n)
         A dense array of shape (..., m, n) is a batch: all its matrices are decomposed at one rank, with
         one seed, in one call; results have the same leading dimensions.
         Also a CPU tensor of PyTorch (dense or sparse; gradients are not followed) or an array of JAX
@@ -45,7 +45,8 @@ def interpolative(
         float32, float64, complex64 or complex128 are computed as they are; integers, bools and half
         precision are promoted (a copy). Any order, read-only, strided with a leading dimension or
         memory-mapped: no copy; other strides: one copy. An A whose squares would overflow or
-        underflow is scaled by a power of two (a copy).
+        underflow is scaled by a power of two (a copy). Larger than memory: :func:`subspan.chunks`, an
+        ``h5py.Dataset``, a ``zarr.Array`` or a Dask array; "auto" then chooses what takes few passes.
     rank : int, optional
         Columns to choose, ``0 <= rank <= min(m, n)``.
     rtol, atol : float, optional
