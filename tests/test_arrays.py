@@ -52,6 +52,18 @@ def is_array_of(name, x):
     return isinstance(x, kind)
 
 
+def check_agrees(name, other, mine):
+    """An array of the library with our numbers, up to the rounding of products in another layout."""
+    assert is_array_of(name, other)
+    found = np.asarray(other)
+    assert found.dtype == mine.dtype
+    if mine.dtype.kind == "i":
+        np.testing.assert_array_equal(found, mine)
+        return
+    rounding = 100 * np.finfo(mine.dtype).eps * np.abs(mine).max(initial=0)
+    np.testing.assert_allclose(found, mine, rtol=0, atol=rounding)
+
+
 # ---------------------------------------------------------------- the same answers, in their arrays
 
 
@@ -116,7 +128,7 @@ def test_results_of_other_libraries_are_saved_and_pickled(library, ending, rng, 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rank", [0, 5])
 def test_svd_and_range_finder_answer_in_the_callers_library(library, dtype, rank, rng):
-    """Bit for bit numpy's answer, and operators as above; rank 0 and short-cuts included."""
+    """Numpy's answer, and operators as above; rank 0 and short-cuts included."""
     name, convert = library
     A = low_rank(rng, 40, 60, 5, dtype)
     given = convert(A)
@@ -124,17 +136,41 @@ def test_svd_and_range_finder_answer_in_the_callers_library(library, dtype, rank
         ours = subspan.svd(A, rank, method=method, rng=0)
         theirs = subspan.svd(given, rank, method=method, rng=0)
         for mine, other in zip(ours, theirs, strict=True):
-            assert is_array_of(name, other)
-            np.testing.assert_array_equal(np.asarray(other), mine)
+            check_agrees(name, other, mine)
         x = gaussian(rng, 40, 2, dtype)
         product = theirs.T @ convert(x)
-        assert is_array_of(name, product)
-        np.testing.assert_array_equal(np.asarray(product), ours.T @ x)
-        np.testing.assert_array_equal(np.asarray(theirs.T.T.toarray()), ours.toarray())
-        assert theirs.error_exact(given) == ours.error_exact(A)
+        check_agrees(name, product, ours.T @ x)
+        check_agrees(name, theirs.T.T.toarray(), ours.toarray())
+        size = np.linalg.norm(A)
+        exact = ours.error_exact(A).value
+        assert theirs.error_exact(given).value == pytest.approx(exact, abs=1e-5 * float(size))
     (Q,) = subspan.range_finder(given, rank, rng=0)
     assert is_array_of(name, Q)
     np.testing.assert_array_equal(np.asarray(Q), subspan.range_finder(A, rank, rng=0).Q)
+
+
+@pytest.mark.parametrize("routine", ["svd", "interpolative"])
+def test_batches_answer_in_the_callers_library(library, routine, rng, tmp_path):
+    """Factors, certificates and products; with vectors, which are not rows of a matrix there."""
+    name, convert = library
+    A = np.stack([low_rank(rng, 12, 9, 3) for _ in range(4)])
+    ours, r = (getattr(subspan, routine)(given, 3, rng=0) for given in (A, convert(A)))
+    x, y = gaussian(rng, 1, 9)[0], gaussian(rng, 1, 12)[0]
+    for mine, other in [
+        *zip(ours, r, strict=True),
+        (ours.error.value, r.error.value),
+        (ours.toarray(), r.toarray()),
+        (ours @ x, r @ convert(x)),
+        (y @ ours, y @ r),
+        (ours.rmatvec(y), r.rmatvec(convert(y))),
+    ]:
+        check_agrees(name, other, mine)
+    np.testing.assert_allclose(ours @ x, A @ x, atol=1e-10)
+    np.testing.assert_allclose(y @ ours, y @ A, atol=1e-10)
+    np.testing.assert_allclose(ours.rmatvec(y), y @ A, atol=1e-10)
+    assert repr(r) == repr(ours)
+    r.save(tmp_path / "r.npz")
+    np.testing.assert_allclose(subspan.load(tmp_path / "r.npz").toarray(), ours.toarray())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -150,13 +186,49 @@ def test_pivoted_cholesky_answers_in_the_callers_library(library, dtype, rng):
         (ours.toarray(), r.toarray()),
         (ours.T @ K, r.T @ convert(K)),
     ]:
-        assert is_array_of(name, other)
-        np.testing.assert_array_equal(np.asarray(other), mine)
+        check_agrees(name, other, mine)
     assert r.error == ours.error
     rounding = 100 * float(np.finfo(dtype).eps) * ours.error.value / ours.error.relative
     for norm in ("nuclear", "fro"):
         measured = r.error_exact(convert(K), norm=norm).value
         assert measured == pytest.approx(ours.error_exact(K, norm=norm).value, abs=rounding)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cur_and_qr_answer_in_the_callers_library(library, dtype, rng):
+    name, convert = library
+    A = low_rank(rng, 30, 20, 4, dtype)
+    x = gaussian(rng, 20, 2, dtype)
+    for routine in (subspan.cur, subspan.qr):
+        ours, r = (routine(each, 4, rng=0) for each in (A, convert(A)))
+        for mine, other in [
+            *zip(ours, r, strict=True),
+            (ours.toarray(), r.toarray()),
+            (ours @ x, r @ convert(x)),
+            (ours.T.toarray(), r.T.toarray()),
+        ]:
+            check_agrees(name, other, mine)
+        assert r.error == ours.error
+        assert r.error_exact(convert(A)).relative < 1e-3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_eigh_and_generalized_nystrom_answer_in_the_callers_library(library, dtype, rng):
+    name, convert = library
+    A = low_rank(rng, 30, 30, 4, dtype)
+    K = A @ A.conj().T
+    for routine, given, options in [
+        (subspan.eigh, K, {}),
+        (subspan.eigh, K, {"psd": True}),
+        (subspan.generalized_nystrom, A, {}),
+    ]:
+        ours, r = (routine(each, 4, rng=0, **options) for each in (given, convert(given)))
+        for mine, other in [
+            *zip(ours, r, strict=True),
+            (ours.toarray(), r.toarray()),
+            (ours.T @ K, r.T @ convert(K)),
+        ]:
+            check_agrees(name, other, mine)
 
 
 def test_pivoted_cholesky_of_sparse_tensors(rng):

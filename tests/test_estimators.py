@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from subspan.estimators import (
+    CURDecomposer,
     InterpolativeSelector,
     NystroemRBRP,
     RandomizedSVD,
@@ -21,6 +22,7 @@ from subspan.estimators import (
 )
 
 ESTIMATORS = [
+    CURDecomposer(),
     InterpolativeSelector(),
     NystroemRBRP(),
     RandomizedSVD(),
@@ -29,6 +31,7 @@ ESTIMATORS = [
 ]
 # The parameter that says how many features come out.
 SIZES = {
+    "CURDecomposer": "rank",
     "InterpolativeSelector": "rank",
     "NystroemRBRP": "n_components",
     "RandomizedSVD": "rank",
@@ -192,6 +195,23 @@ def test_sketch_transformer_applies_its_operator(kind, rng):
     )
     with pytest.raises(ValueError, match="kind='nonsense' is not known"):
         SketchTransformer(32, kind="nonsense").fit(X)
+
+
+@pytest.mark.parametrize("core", ["stable", "cross", "id"])
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_cur_decomposer_keeps_features_and_samples(core, kind, rng):
+    """C and R are parts of X, and C U R is what inverse_transform returns."""
+    X = scipy.sparse.random_array((60, 20), density=0.3, rng=rng)
+    given = X if kind == "sparse" else X.toarray()
+    X = X.toarray()
+    fitted = CURDecomposer(8, core=core, random_state=0).fit(given)
+    R = fitted.components_.toarray() if kind == "sparse" else fitted.components_
+    np.testing.assert_array_equal(R, X[fitted.rows_])
+    back = fitted.inverse_transform(fitted.transform(given))
+    np.testing.assert_allclose(back, X[:, fitted.columns_] @ fitted.core_ @ R, atol=1e-10)
+    assert np.linalg.norm(X - back) <= fitted.error_.upper * (1 + 1e-9)
+    with pytest.raises(ValueError, match="X has 7 features; expected 8"):
+        fitted.inverse_transform(X[:, :7])
 
 
 def test_randomized_svd_meets_a_tolerance_and_says_what_it_explains(rng):

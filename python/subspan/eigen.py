@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import _native
 from . import error as _error
-from ._array import to_caller
+from ._array import to_caller, to_host
 from ._progress import Progress
 from ._rng import seed_word
 from .factored import FactoredResult
@@ -63,12 +63,12 @@ class EighResult(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of eigenpairs."""
-        return len(self.w)
+        return int(self.w.shape[0])
 
     @property
     def T(self) -> Self:
         """The decomposition of ``A.T``, the conjugate of A."""
-        return dataclasses.replace(self, V=self.V.conj())
+        return dataclasses.replace(self, V=self._given(to_host(self.V).conj()))
 
     def __repr__(self) -> str:
         n = self.shape[0]

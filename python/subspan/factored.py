@@ -48,7 +48,9 @@ class FactoredResult(Result):
     def __rmatmul__(self, x: Any) -> Any:
         """Approximation of ``x @ A``."""
         flipped = tuple(transposed(factor) for factor in reversed(self._on_host()))
-        return self._given(transposed(_multiplied(flipped, transposed(_vectors(x)))))
+        x = _vectors(x)
+        product = _multiplied(flipped, transposed(x))
+        return self._given(product if x.ndim == 1 else transposed(product))
 
     def matvec(self, x: Any) -> Any:
         """Approximation of ``A @ x``, the name that ``scipy.sparse.linalg.aslinearoperator`` knows."""
@@ -121,6 +123,8 @@ def _vectors(x: Any) -> Any:
 
 def _multiplied(factors: Any, x: Any) -> NDArray[Any]:
     """``F_1 @ ... @ F_p @ x``, from the right."""
+    if x.ndim == 1:  # of which a batch would make rows of a matrix
+        return np.asarray(_multiplied(factors, x[:, None])[..., 0])
     for factor in reversed(factors):
         x = factor @ x
     return _dense(x)

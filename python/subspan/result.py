@@ -43,9 +43,11 @@ class ErrorEstimate:
 
     def __repr__(self) -> str:
         sign = {"exact": "=", "estimate": "~", "bound": "<="}[self.kind]
-        relative, upper = (float(np.max(x, initial=0.0)) for x in (self.relative, self.upper))
+        relative, upper = (
+            float(np.max(np.asarray(x), initial=0.0)) for x in (self.relative, self.upper)
+        )
         text = f"error {sign} {relative:.3g} of the {self.norm} norm"
-        if np.ndim(self.value):
+        if np.ndim(np.asarray(self.value)):
             text += " at worst"
         if self.kind == "estimate":
             text += f" (<= {upper:.3g} absolute, failure probability {self.failure_probability:g})"

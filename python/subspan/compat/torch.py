@@ -86,13 +86,7 @@ def svd_lowrank(
         raise ValueError(
             f"M has shape {shift.shape}, which does not broadcast to {matrix.shape} of A"  # type: ignore[union-attr]
         )
-    *batch, m, n = dense.shape
-    U = np.empty((*batch, m, rank), dense.dtype)
-    S = np.empty((*batch, rank), dense.real.dtype)
-    V = np.empty((*batch, n, rank), dense.dtype)
-    for each in np.ndindex(*batch):
-        U[each], S[each], V[each] = _triplets(dense[each], rank, niter, seed)
-    return _as_tensors(U, S, V)
+    return _as_tensors(*_triplets(dense, rank, niter, seed))
 
 
 def pca_lowrank(
@@ -171,7 +165,7 @@ def _dense(M: Any, name: str) -> NDArray[Any]:
 
 def _triplets(A: Any, rank: int, niter: int, seed: int) -> tuple[NDArray[Any], ...]:
     U, s, Vh = svd(A, rank, oversampling=0, power_iterations=niter, rng=seed)
-    return U, s, Vh.conj().T
+    return U, s, Vh.conj().swapaxes(-2, -1)
 
 
 def _shifted(A: Any, M: NDArray[Any]) -> Any:

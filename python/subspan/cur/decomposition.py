@@ -106,8 +106,8 @@ class CURDecomposition(FactoredResult):
             left=self.right.T,
             middle=self.middle.T,
             right=self.left.T,
-            left_factor=self.right_factor.conj(),
-            right_factor=self.left_factor.conj(),
+            left_factor=self._given(to_host(self.right_factor).conj()),
+            right_factor=self._given(to_host(self.left_factor).conj()),
         )
 
     @property

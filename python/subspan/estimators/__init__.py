@@ -4,6 +4,7 @@ Needs scikit-learn: ``pip install 'subspan[sklearn]'``. ``random_state`` is what
 None draws fresh entropy and leaves numpy's global state alone.
 """
 
+from .cur_decomposer import CURDecomposer
 from .interpolative_selector import InterpolativeSelector
 from .nystroem import NystroemRBRP
 from .randomized_svd import RandomizedSVD
@@ -11,6 +12,7 @@ from .row_selector import RowSelector
 from .sketch_transformer import SketchTransformer
 
 __all__ = [
+    "CURDecomposer",
     "InterpolativeSelector",
     "NystroemRBRP",
     "RandomizedSVD",
