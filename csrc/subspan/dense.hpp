@@ -40,4 +40,10 @@ concept DenseVerbs = Exec<E> && requires(E& ex, T a, In<T> A, MatrixView<T> C, i
     { sum(ex, x, index{}) } -> std::same_as<double>;
 };
 
+/// Applies the transpositions of lu (row j <-> row t[j], in order) to part of a permutation.
+inline void apply_transpositions(const std::vector<index>& transpositions, index* perm) {
+    for (std::size_t j = 0; j < transpositions.size(); ++j)
+        std::swap(perm[j], perm[transpositions[j]]);
+}
+
 }  // namespace subspan

@@ -113,6 +113,15 @@ struct UpperTriangleEntry {
     }
 };
 
+/// One on the diagonal and zero above it.
+template <class T>
+struct UnitLowerEntry {
+    MatrixView<T> A;
+    SUBSPAN_HD void operator()(index i, index j) const {
+        if (i <= j) A(i, j) = T(i == j ? 1 : 0);
+    }
+};
+
 // Bodies of parallel_for: one index is one row, column or diagonal entry.
 
 /// d[j] = max(0, d[j] - ||W(j, :)||^2): what is left of column j outside the new directions.

@@ -10,12 +10,6 @@
 
 namespace subspan {
 
-/// Applies LAPACK transpositions (row j <-> row t[j], in order) to part of a permutation.
-inline void apply_transpositions(const std::vector<index>& transpositions, index* perm) {
-    for (std::size_t j = 0; j < transpositions.size(); ++j)
-        std::swap(perm[j], perm[transpositions[j]]);
-}
-
 /// Number of leading pivots of U that are above rounding. A random sketch of a rank-r matrix gives r
 /// of them with probability one, and the next ones are noise of size eps max|U|.
 template <class T>

@@ -2,13 +2,14 @@
 //
 // Cholesky-QR does all its work in GEMM-rate calls but squares the condition number; applied twice
 // it is as good as Householder for cond(A) < 1/sqrt(eps) (Yamamoto et al., ETNA 2015). Beyond that
-// the triangular factor of a sketch of A preconditions it (Fan, Guo, Lin, 2021). Failure of either is
-// detected and Householder takes over.
+// the triangular factor of a sketch of A preconditions it (Fan, Guo, Lin, 2021), or LU with partial
+// pivoting. Failure is detected and Householder takes over.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "subspan/dense.hpp"
@@ -89,36 +90,70 @@ bool sketched_precondition(E& ex, MatrixView<T> A, MatrixView<T> R) {
     return true;
 }
 
-/// A = Q R in place: Cholesky-QR twice, or once after preconditioning by a sketch; Householder if
-/// neither is safe. R is k-by-k.
+/// A = B R in place by LU with partial pivoting: B is a row permutation of the unit lower triangular
+/// factor, well conditioned in practice however ill conditioned A is, and R the upper one.
+template <class T, class E>
+void lu_precondition(E& ex, MatrixView<T> A, MatrixView<T> R) {
+    const index m = A.rows, k = A.cols;
+    Buffer<index, E> transpositions(ex, k);
+    Buffer<T, E> ordered(ex, m * k);
+    const auto L = ordered.matrix(m, k);
+    lu<T>(ex, A, transpositions.data());
+    std::vector<index> order(static_cast<std::size_t>(m));
+    std::iota(order.begin(), order.end(), index{0});
+    apply_transpositions(fetch(ex, transpositions.data(), k), order.data());
+    const auto rows = upload<index>(ex, order);
+    copy<E, T>(ex, A.row_range(0, k), R);
+    for_each_entry(ex, k, k, UpperTriangleEntry<T>{R});
+    for_each_entry(ex, k, k, UnitLowerEntry<T>{A.row_range(0, k)});
+    for_each_entry(ex, m, k, ScatterRowEntry<T>{A, L, rows.data()});
+    copy<E, T>(ex, L, A);
+}
+
+/// Rows per column from which a sketch is the cheaper preconditioner: it reads A once, where LU searches
+/// every column for its pivot.
+inline constexpr index tall_enough_to_sketch = 16;
+
+/// A = Q R in place: Cholesky-QR twice; before it, where A is too ill conditioned, a sketch or LU;
+/// Householder if that is not safe either. R is k-by-k.
 template <class E, class T>
 void orthonormalize(E& ex, MatrixView<T> A, MatrixView<T> R) {
     const index k = A.cols;
     if (k == 0) return;
-    const double safe = 0.1 / std::sqrt(eps<T>);
-    Buffer<T, E> second(ex, k * k), product(ex, k * k);
-    const auto R2 = second.matrix(k, k), R21 = product.matrix(k, k);
-    double spread = 2.0;  // what the second factor may show
     if (A.rows < 2 * k) return householder_qr<T>(ex, A, R);
+    const double safe = 0.1 / std::sqrt(eps<T>);
+    Buffer<T, E> next(ex, k * k), product(ex, k * k);
+    const auto R2 = next.matrix(k, k), R21 = product.matrix(k, k);
+    const auto follow = [&] {  // R = R2 R
+        gemm<T>(ex, Op::None, Op::None, T(1), R2, R, T(0), R21);
+        copy<E, T>(ex, R21, R);
+    };
+    double spread = 2.0;  // what the last factor may show
     if (!cholesky_qr(ex, A, R, safe)) {
-        if (!sketched_precondition(ex, A, R)) return householder_qr<T>(ex, A, R);
-        spread = 10.0;
+        if (A.rows >= tall_enough_to_sketch * k && sketched_precondition(ex, A, R)) {
+            spread = 10.0;
+        } else {
+            lu_precondition(ex, A, R);
+            if (!cholesky_qr(ex, A, R2, safe)) {
+                householder_qr<T>(ex, A, R2);
+                return follow();
+            }
+            follow();
+        }
     }
     if (!cholesky_qr(ex, A, R2, spread)) householder_qr<T>(ex, A, R2);
-    gemm<T>(ex, Op::None, Op::None, T(1), R2, R, T(0), R21);
-    copy<E, T>(ex, R21, R);
+    follow();
 }
 
-/// A basis of the range of A with condition number of order 10 or less, in place: what an iteration
-/// needs between two products.
+/// A well-conditioned basis of the range of A, in place: what an iteration needs between two products.
 template <class E, class T>
 void condition(E& ex, MatrixView<T> A) {
     const index k = A.cols;
     Buffer<T, E> factor(ex, k * k);
     const auto R = factor.matrix(k, k);
-    if (k == 0 || sketched_precondition(ex, A, R)) return;
-    if (A.rows < 2 * k || !cholesky_qr(ex, A, R, 0.1 / std::sqrt(eps<T>)))
-        householder_qr<T>(ex, A, R);
+    if (k == 0) return;
+    if (A.rows >= tall_enough_to_sketch * k && sketched_precondition(ex, A, R)) return;
+    lu_precondition(ex, A, R);
 }
 
 /// X = X R^-T for upper triangular R, or the minimum-norm solution when R is numerically singular.
