@@ -66,6 +66,40 @@ def test_interpolative_of_every_matrix(pivoting, axis, dtype, rng):
             assert np.isclose(true, r.error.value[i], rtol=0.02)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(90, 70), (70, 90), (300, 20)])
+@pytest.mark.parametrize("pivoting", ["auto", "blocked", "lupp", "cpqr", "rbrp", "greedy", "deim"])
+def test_qr_of_every_matrix(pivoting, shape, dtype, rng):
+    A = batch_of(rng, (2, 2), *shape, dtype)
+    r = subspan.qr(A, 6, pivoting=pivoting, rng=3)
+    Q, R, piv = r
+    m, n = shape
+    assert (Q.shape, R.shape, piv.shape) == ((2, 2, m, 6), (2, 2, 6, n), (2, 2, n))
+    assert Q.dtype == R.dtype == A.dtype
+    assert piv.dtype == np.int64
+    assert (r.shape, r.rank, r.columns.shape) == (A.shape, 6, (2, 2, 6))
+    tol = 5e3 * np.finfo(dtype).eps
+    for i in np.ndindex(2, 2):
+        alone = subspan.qr(A[i], 6, pivoting=pivoting, rng=3)
+        assert np.array_equal(piv[i], alone.piv)
+        assert np.allclose(Q[i], alone.Q, atol=tol)
+        assert np.allclose(R[i], alone.R, atol=tol)
+        assert not np.tril(R[i], -1).any()
+        assert is_orthonormal(Q[i], 100 * np.finfo(dtype).eps)
+        true = np.linalg.norm(A[i][:, piv[i]] - Q[i] @ R[i])
+        assert true <= r.error.upper[i]
+        assert np.isclose(r.error.value[i], alone.error.value, rtol=0.05)
+        if r.error.kind == "exact":
+            assert np.isclose(true, r.error.value[i], rtol=0.02)
+    assert r.error.kind == alone.error.kind
+    assert np.allclose(r.T.toarray(), r.toarray().swapaxes(-1, -2))
+    x = rng.standard_normal((n, 2))
+    assert np.allclose(r @ x, r.toarray() @ x, atol=10 * tol)
+    J, W = r.to_interpolative()
+    assert np.allclose(np.take_along_axis(A, J[..., None, :], -1) @ W, r.toarray(), atol=tol)
+    assert "batch" in repr(r)
+
+
 def test_small_matrices_go_through_lapack(rng):
     """And so does one alone: the pivots are those of scipy.linalg.qr."""
     import scipy.linalg
@@ -77,6 +111,28 @@ def test_small_matrices_go_through_lapack(rng):
     for i in range(7):
         assert np.array_equal(r.indices[i], scipy.linalg.qr(A[i], pivoting=True)[2][:5])
         assert np.array_equal(subspan.interpolative(A[i], 5).indices, r.indices[i])
+
+
+@pytest.mark.parametrize("rank", [5, 20, 40])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_small_qr_is_that_of_lapack(dtype, rank, rng):
+    import scipy.linalg
+
+    A = gaussian(rng, (3, 40, 60), dtype)
+    r = subspan.qr(A, rank, rng=0)
+    tol = 100 * np.finfo(dtype).eps
+    for i in range(3):
+        alone = subspan.qr(A[i], rank)
+        for found in (r, alone):
+            assert "LAPACK" in found.plan.reasons["pivoting"]
+            assert found.error.kind == "exact"
+        Q, R, piv = scipy.linalg.qr(A[i], pivoting=True, mode="economic")
+        phases = np.diagonal(R) / np.abs(np.diagonal(R))
+        assert np.array_equal(r.columns[i], piv[:rank])
+        R = R[:, np.argsort(piv)][:, r.piv[i]]
+        assert np.allclose(r.Q[i], (Q * phases)[:, :rank], atol=tol)
+        assert np.allclose(r.R[i], (phases.conj()[:, None] * R)[:rank], atol=tol * 20)
+        assert np.array_equal(alone.R, r.R[i])
 
 
 def test_dependent_columns_are_filled_up():
@@ -97,6 +153,27 @@ def test_dependent_columns_are_filled_up():
     assert is_orthonormal(s.U[2], 1e-15)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("pivoting", ["auto", "cpqr", "lupp", "greedy", "blocked"])
+def test_a_basis_is_completed_where_columns_run_out(pivoting, dtype, rng):
+    """A matrix of rank 2, one of rank 4 and zero: Q has all its columns, R zero rows."""
+    A = np.zeros((3, 50, 30), dtype)
+    A[0] = gaussian(rng, (50, 2), dtype) @ gaussian(rng, (2, 30), dtype)
+    A[1] = gaussian(rng, (50, 4), dtype) @ gaussian(rng, (4, 30), dtype)
+    r = subspan.qr(A, 4, pivoting=pivoting, rng=0)
+    eps = np.finfo(dtype).eps
+    for i in range(3):
+        assert is_orthonormal(r.Q[i], 100 * eps)
+        assert np.array_equal(np.sort(r.piv[i]), np.arange(30))
+    scale = np.linalg.norm(A, axis=(1, 2)).max()
+    assert np.allclose(r.toarray(), A, atol=100 * eps * scale)
+    assert np.abs(r.R[0, 2:]).max() <= 100 * eps * scale
+    if pivoting != "blocked":
+        assert not r.R[0, 2:].any()
+    assert not r.R[2].any()
+    assert (r.error.value[2], r.error.relative[2]) == (0, 0)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_scales_differ_within_a_batch(dtype):
     big, small = (1e30, 1e-30) if dtype == "float32" else (1e250, 1e-250)
@@ -109,6 +186,11 @@ def test_scales_differ_within_a_batch(dtype):
         assert np.allclose(r.error.value / r.error.value[0], [1, big, small], rtol=1e-2)
     r = subspan.interpolative(A, 5, rng=0)
     assert (r.indices == r.indices[0]).all()
+    for pivoting in ("auto", "cpqr", "blocked"):
+        r = subspan.qr(A, 5, pivoting=pivoting, rng=0)
+        assert (r.piv == r.piv[0]).all()
+        assert np.allclose(r.R[1] / np.array(big, dtype), r.R[0], atol=1e-5)
+        assert np.allclose(r.error.value / r.error.value[0], [1, big, small], rtol=1e-2)
     assert np.array_equal(A, before)
 
 
@@ -120,8 +202,13 @@ def test_layouts_empty_batches_and_integers(rng):
     for shape in ((0, 30, 20), (2, 0, 30, 20)):
         assert subspan.svd(np.zeros(shape), 3, rng=0).U.shape == (*shape[:-1], 3)
         assert subspan.interpolative(np.zeros(shape), 3, rng=0).indices.shape == (*shape[:-2], 3)
+        assert subspan.qr(np.zeros(shape), 3, rng=0).Q.shape == (*shape[:-1], 3)
     assert subspan.svd(np.ones((2, 5, 4), int), 1, rng=0).s.dtype == np.float64
     assert subspan.svd(A, 0, rng=0).s.shape == (4, 0)
+    assert subspan.interpolative(A, 0, rng=0).coefficients.shape == (4, 0, 20)
+    nothing = subspan.qr(A, 0, rng=0)
+    assert (nothing.Q.shape, nothing.piv.shape) == ((4, 30, 0), (4, 20))
+    assert np.allclose(nothing.error.value, np.linalg.norm(A, axis=(1, 2)))
 
 
 def test_bad_batches(rng):
@@ -129,6 +216,9 @@ def test_bad_batches(rng):
     for call, message in (
         (lambda: subspan.svd(A, rtol=0.1), "needs a rank, not a tolerance"),
         (lambda: subspan.interpolative(A, rtol=0.1), "needs a rank, not a tolerance"),
+        (lambda: subspan.qr(A, rtol=0.1), "needs a rank, not a tolerance"),
+        (lambda: subspan.qr(A, rtol=0.1, pivoting="blocked"), "fixed rank only|not a tolerance"),
+        (lambda: subspan.qr(A, 2, norm="spectral"), "norm='spectral'"),
         (lambda: subspan.interpolative(A, 2, axis=None), "axis=None"),
         (lambda: subspan.svd(A, 2, norm="spectral"), "norm='spectral'"),
         (lambda: subspan.svd(A, 2, method="block_krylov"), "block_krylov"),
@@ -137,7 +227,7 @@ def test_bad_batches(rng):
         with pytest.raises(ValueError, match=message):
             call()
     A[1, 7, 4] = np.nan
-    for call in (subspan.svd, subspan.interpolative):
+    for call in (subspan.svd, subspan.interpolative, subspan.qr):
         with pytest.raises(ValueError, match=r"A\[1, 7, 4\] is nan"):
             call(A, 2)
 
@@ -156,11 +246,16 @@ def test_files_and_other_libraries(tmp_path, rng):
     J, W = subspan.interpolative(torch.from_numpy(A), 3, rng=0)
     assert J.dtype == torch.int64
     assert W.shape == (3, 3, 20)
+    Q, R, piv = subspan.qr(torch.from_numpy(A), 3, rng=0)
+    assert isinstance(Q, torch.Tensor)
+    assert (R.shape, piv.dtype) == ((3, 3, 20), torch.int64)
 
 
 def test_interruption(rng):
     def stop(done, total, info):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        subspan.svd(rng.standard_normal((300, 20, 10)), 3, progress=stop)
+    A = rng.standard_normal((300, 20, 10))
+    for call in (subspan.svd, subspan.qr):
+        with pytest.raises(KeyboardInterrupt):
+            call(A, 3, progress=stop)

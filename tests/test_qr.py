@@ -205,7 +205,7 @@ def test_estimate_where_energies_have_no_digits():
     ratios = []
     for seed in range(40):
         A = decaying(np.random.default_rng(seed), 100, 80, 0.5)
-        r = subspan.qr(A, 35, rng=seed)
+        r = subspan.qr(A, 35, pivoting="cpqr", rng=seed)
         assert r.error.kind == "estimate"
         error, _ = check(A, r, 35)
         assert error <= r.error.upper
@@ -478,8 +478,20 @@ def test_prints(rng):
     r = subspan.qr(gaussian(rng, (12, 9)), 4, rng=0)
     assert repr(r).startswith("<PivotedQR: rank 4 of a (12, 9) matrix, <error = ")
     assert "cpqr" in str(r.plan)
-    full = subspan.qr(gaussian(rng, (12, 9)), 9, rng=0)
-    assert "blocked" in str(full.plan)
+
+
+def test_auto_chooses_by_shape_and_rank(rng):
+    A = gaussian(rng, (250, 250))
+    for part, rank, expected in (
+        (A, 20, "cpqr"),
+        (A, 200, "blocked"),
+        (A[:, :12], 12, "cpqr"),
+        (A[:40, :40], 5, "full cpqr"),
+        (A[:40, :40], 40, "full cpqr"),
+    ):
+        plan = subspan.qr(part, rank, rng=0).plan
+        assert plan.choices["pivoting"] == expected
+        assert ("LAPACK" in plan.reasons["pivoting"]) == (expected == "full cpqr")
 
 
 def test_progress(rng):

@@ -2,7 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bind/register_select.hpp"
-#include "subspan/svd.hpp"
+#include "subspan/batch.hpp"
 
 namespace subspan::bind {
 namespace {
@@ -32,19 +32,6 @@ class Batch {
     const index count, rows, cols;
 };
 
-/// What is known about one error: ||A||_F^2, the squared error, and 1 if that is exact, 0 if it comes
-/// from the probe.
-struct Facts {
-    double norm2 = 0, error2 = 0, exact = 0;
-};
-
-template <class E, class T>
-double trace(E& ex, MatrixView<T> G) {
-    double total = 0;
-    for (const double d : abs_diagonal(ex, G)) total += d;
-    return total;
-}
-
 template <class T>
 void svd_batch(const py::array_t<T, py::array::c_style>& A, index size, int power_iterations,
                bool full, const SketchOperator& sketch, const SketchOperator& probe,
@@ -67,40 +54,29 @@ void svd_batch(const py::array_t<T, py::array::c_style>& A, index size, int powe
     options.probe = probe;
     const Running running;
     for_each_problem(ex, batch.count, [&](Executor& own, index i) {
-        const BothWays<T> both{batch.matrix(i), batch.transposed(i)};
-        const auto range = full ? factor_whole<T>(own, both) : find_range<T>(own, both, options);
-        const auto small = svd_of_projection<T>(own, range.Bt());
-        singular_vectors(own, range.Q(), range.Bt(), small, range.of_transpose,
-                         MatrixView<T>(left.data() + i * m * k, m, k),
-                         MatrixView<T>(right.data() + i * n * k, n, k));
-        const auto all = fetch(own, small.s.data(), small.size);
-        std::copy_n(all.begin(), k, values + i * k);
-        Facts& fact = known[i];
-        fact.norm2 = range.norm2;
-        fact.exact = range.residual2 >= 0 ? 1 : 0;
-        fact.error2 = range.residual2;
-        if (range.residual2 < 0) {
-            const auto P = range.probe_matrix();
-            project_out(own, range.Q(), P);
-            fact.error2 = energy<T>(own, P);
-        }
-        for (std::size_t j = static_cast<std::size_t>(k); j < all.size(); ++j)
-            fact.error2 += static_cast<double>(all[j]) * static_cast<double>(all[j]);
+        known[i] = svd_of_one<T>(own, {batch.matrix(i), batch.transposed(i)}, options, full,
+                                 MatrixView<T>(left.data() + i * m * k, m, k), values + i * k,
+                                 MatrixView<T>(right.data() + i * n * k, n, k));
     });
     left.finish();
     right.finish();
 }
 
-/// Columns J and coefficients W of every matrix. Where fewer than k columns are independent, the next
-/// ones of the permutation fill up: their coefficients are unit vectors.
+/// How the columns of every matrix are chosen.
+struct Choice {
+    std::string method;
+    SelectOptions options;
+    double variant;
+};
+
+/// Columns J and coefficients W of every matrix.
 template <class T>
-void interp_batch(const py::array_t<T, py::array::c_style>& A, const std::string& method,
-                  const SelectOptions& options, int mode, double variant,
+void interp_batch(const py::array_t<T, py::array::c_style>& A, const Choice& choice, int mode,
                   py::array_t<index>& indices, py::array_t<T>& W, py::array_t<double>& facts,
                   const py::object& progress) {
     Executor ex(poll_of(progress));
     const Batch<T> batch(ex, A);
-    const index k = options.rank, n = batch.cols;
+    const index k = choice.options.rank, n = batch.cols;
     require(W.size() == batch.count * k * n && indices.size() == batch.count * k &&
                 facts.size() == 3 * batch.count,
             "interp_batch: shapes do not match");
@@ -110,39 +86,48 @@ void interp_batch(const py::array_t<T, py::array::c_style>& A, const std::string
     const Running running;
     for_each_problem(ex, batch.count, [&](Executor& own, index i) {
         const auto source = batch.matrix(i);
-        auto skeleton = select_by_name<T>(own, source, method, options, variant);
-        const MatrixView<T> Wt(coefficients.data() + i * n * k, n, k);
-        const index rank = skeleton.rank;
-        double error2 = -1;
-        switch (static_cast<Coefficients>(mode)) {
-            case Coefficients::Factor:
-                factor_coefficients(own, skeleton, Wt.columns(0, rank));
-                if (!skeleton.history.empty() && skeleton.history.back().exact)
-                    error2 = skeleton.history.back().residual * skeleton.history.back().residual;
-                break;
-            case Coefficients::Osid:
-                sketched_coefficients(own, skeleton, Wt.columns(0, rank));
-                break;
-            case Coefficients::Exact:
-                error2 = exact_coefficients(own, source, skeleton, Wt.columns(0, rank), 0.0);
-                break;
-        }
-        Facts& fact = known[i];
-        fact.norm2 = skeleton.norm2;
-        fact.exact = error2 >= 0 ? 1 : 0;
-        fact.error2 = error2;
-        if (error2 < 0) {
-            Buffer<T, Executor> gram_matrix(own, skeleton.probes * skeleton.probes);
-            const auto G = gram_matrix.matrix(skeleton.probes, skeleton.probes);
-            probe_error_gram<T>(own, skeleton, Wt.columns(0, rank), G);
-            fact.error2 = trace(own, G);
-        }
-        const auto order = upload<index>(own, skeleton.perm);
-        for_each_entry(own, n, k - rank, ZeroEntry<T>{Wt.columns(rank, k - rank)});
-        for_each_entry(own, k, k, UnitRowEntry<T>{Wt, order.data()});
+        auto skeleton =
+            select_by_name<T>(own, source, choice.method, choice.options, choice.variant);
+        known[i] = interp_of_one(own, source, skeleton, static_cast<Coefficients>(mode),
+                                 MatrixView<T>(coefficients.data() + i * n * k, n, k));
         std::copy_n(skeleton.perm.begin(), k, J + i * k);
     });
     coefficients.finish();
+}
+
+/// Q, as its transpose, R and the permutation of every matrix.
+template <class T>
+void qr_batch(const py::array_t<T, py::array::c_style>& A, const Choice& choice,
+              py::array_t<index>& piv, py::array_t<T>& Qt, py::array_t<T>& R,
+              py::array_t<double>& facts, const py::object& progress) {
+    Executor ex(poll_of(progress));
+    const Batch<T> batch(ex, A);
+    const SelectOptions& options = choice.options;
+    const index k = options.rank, m = batch.rows, n = batch.cols;
+    require(Qt.size() == batch.count * k * m && R.size() == batch.count * k * n &&
+                piv.size() == batch.count * n && facts.size() == 3 * batch.count,
+            "qr_batch: shapes do not match");
+    Output<T> left(ex, Qt.mutable_data(), Qt.size()), right(ex, R.mutable_data(), R.size());
+    auto* orders = piv.mutable_data();
+    auto* known = reinterpret_cast<Facts*>(facts.mutable_data());
+    const Running running;
+    for_each_problem(ex, batch.count, [&](Executor& own, index i) {
+        const auto source = batch.matrix(i);
+        const MatrixView<T> Q(left.data() + i * m * k, m, k), Rt(right.data() + i * n * k, n, k);
+        std::vector<index> perm;
+        if (choice.method == "blocked") {
+            auto found = blocked_qr(own, source, options.block, options.sketch, Q, Rt);
+            known[i] = {found.norm2, found.residual2, 1};
+            perm = std::move(found.perm);
+        } else {
+            auto skeleton = select_by_name<T>(own, source, choice.method, options, choice.variant);
+            known[i] = qr_of_one(own, source, skeleton, options.probe, Q, Rt);
+            perm = std::move(skeleton.perm);
+        }
+        std::copy_n(perm.begin(), n, orders + i * n);
+    });
+    left.finish();
+    right.finish();
 }
 
 template <class T>
@@ -151,30 +136,34 @@ void register_dtype(py::module_& m) {
           py::arg("power_iterations"), py::arg("full"), py::arg("sketch"), py::arg("probe"),
           py::arg("Ut").noconvert(), py::arg("s").noconvert(), py::arg("Vh").noconvert(),
           py::arg("facts").noconvert(), py::arg("progress"));
-    m.def(
-        "interp_batch",
-        [](const py::array_t<T, py::array::c_style>& A, const std::string& method, index rank,
-           const SketchOperator& sketch, index pivot_rows, const SketchOperator& probe,
-           std::uint64_t seed, index block, double variant, int mode, py::array_t<index>& indices,
-           py::array_t<T>& W, py::array_t<double>& facts, const py::object& progress) {
-            SelectOptions options;
-            options.rank = rank;
-            options.block = block;
-            options.sketch = sketch;
-            options.pivot_rows = pivot_rows;
-            options.probe = probe;
-            options.sampling.key = RngKey(seed);
-            interp_batch<T>(A, method, options, mode, variant, indices, W, facts, progress);
-        },
-        py::arg("A").noconvert(), py::arg("method"), py::kw_only(), py::arg("rank"),
-        py::arg("sketch"), py::arg("pivot_rows"), py::arg("probe"), py::arg("seed"),
-        py::arg("block"), py::arg("variant"), py::arg("mode"), py::arg("indices").noconvert(),
-        py::arg("W").noconvert(), py::arg("facts").noconvert(), py::arg("progress"));
+    m.def("interp_batch", &interp_batch<T>, py::arg("A").noconvert(), py::arg("choice"),
+          py::kw_only(), py::arg("mode"), py::arg("indices").noconvert(), py::arg("W").noconvert(),
+          py::arg("facts").noconvert(), py::arg("progress"));
+    m.def("qr_batch", &qr_batch<T>, py::arg("A").noconvert(), py::arg("choice"), py::kw_only(),
+          py::arg("piv").noconvert(), py::arg("Qt").noconvert(), py::arg("R").noconvert(),
+          py::arg("facts").noconvert(), py::arg("progress"));
 }
 
 }  // namespace
 
 void register_batch(py::module_& m) {
+    py::class_<Choice>(m, "Choice", py::module_local())
+        .def(py::init([](const std::string& method, index rank, const SketchOperator& sketch,
+                         index pivot_rows, const SketchOperator& probe, std::uint64_t seed,
+                         index block, double variant, bool keep_basis) {
+                 SelectOptions options;
+                 options.rank = rank;
+                 options.block = block;
+                 options.sketch = sketch;
+                 options.pivot_rows = pivot_rows;
+                 options.probe = probe;
+                 options.sampling.key = RngKey(seed);
+                 options.keep_basis = keep_basis;
+                 return Choice{method, options, variant};
+             }),
+             py::arg("method"), py::kw_only(), py::arg("rank"), py::arg("sketch"),
+             py::arg("pivot_rows"), py::arg("probe"), py::arg("seed"), py::arg("block"),
+             py::arg("variant"), py::arg("keep_basis"));
     register_dtype<float>(m);
     register_dtype<double>(m);
     register_dtype<std::complex<float>>(m);

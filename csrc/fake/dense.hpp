@@ -33,8 +33,8 @@ void householder_qr(Fake& ex, MatrixView<T> A, MatrixView<T> R, bool form_q = tr
     ex.enqueue([=](Host& host) { householder_qr<T>(host, A, R, form_q); });
 }
 template <class T>
-void pivoted_qr(Fake& ex, MatrixView<T> A, index* perm) {
-    ex.enqueue([=](Host& host) { pivoted_qr<T>(host, A, perm); });
+void pivoted_qr(Fake& ex, MatrixView<T> A, index* perm, MatrixView<T> Q = {}) {
+    ex.enqueue([=](Host& host) { pivoted_qr<T>(host, A, perm, Q); });
 }
 template <class T>
 void thin_svd(Fake& ex, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh) {

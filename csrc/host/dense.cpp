@@ -175,6 +175,25 @@ double product(index a, index b, index c) {
     return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(c);
 }
 
+/// Q from the reflectors in its columns.
+template <class T>
+void form_from_reflectors(MatrixView<T> Q, const std::vector<T>& tau) {
+    with_blas_int([&]<class Int>(Int) {
+        const Int m = narrow<Int>(Q.rows), n = narrow<Int>(Q.cols), ld = leading<Int>(Q.ld);
+        std::vector<T> work(1);
+        Int info = 0, lwork = -1;
+        const auto form = [&] {
+            call<T>(Routine::orgqr, &m, &n, &n, Q.data, &ld, tau.data(), work.data(), &lwork,
+                    &info);
+            check(info, "orgqr");
+        };
+        form();
+        work.resize(static_cast<std::size_t>(work_size(work[0])));
+        lwork = narrow<Int>(static_cast<index>(work.size()));
+        form();
+    });
+}
+
 }  // namespace
 
 // Split along the longer side of C.
@@ -287,25 +306,18 @@ void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R, bool form_q) {
             call<T>(Routine::geqrf, &m, &n, A.data, &lda, tau.data(), work.data(), &lwork, &info);
             check(info, "geqrf");
         };
-        const auto form = [&] {
-            call<T>(Routine::orgqr, &m, &n, &n, A.data, &lda, tau.data(), work.data(), &lwork,
-                    &info);
-            check(info, "orgqr");
-        };
         factor();
-        const index needed = work_size(work[0]);
-        form();
-        work.resize(static_cast<std::size_t>(std::max(needed, work_size(work[0]))));
+        work.resize(static_cast<std::size_t>(work_size(work[0])));
         lwork = narrow<Int>(static_cast<index>(work.size()));
         factor();
         for (index j = 0; j < k; ++j)
             for (index i = 0; i < k; ++i) R(i, j) = i <= j ? A(i, j) : T(0);
-        if (form_q) form();
+        if (form_q) form_from_reflectors<T>(A, tau);
     });
 }
 
 template <class T>
-void pivoted_qr(Host&, MatrixView<T> A, index* perm) {
+void pivoted_qr(Host&, MatrixView<T> A, index* perm, MatrixView<T> Q) {
     const index steps = std::min(A.rows, A.cols);
     for (index j = 0; j < A.cols; ++j) perm[j] = j;
     if (steps == 0) return;
@@ -329,6 +341,9 @@ void pivoted_qr(Host&, MatrixView<T> A, index* perm) {
         lwork = narrow<Int>(static_cast<index>(work.size()));
         factor();
         for (index j = 0; j < A.cols; ++j) perm[j] = jpvt[static_cast<std::size_t>(j)] - 1;
+        if (Q.cols == 0) return;
+        for (index j = 0; j < Q.cols; ++j) std::copy_n(A.col(j), A.rows, Q.col(j));
+        form_from_reflectors<T>(Q, tau);
     });
 }
 
@@ -403,7 +418,7 @@ void eigh(Host&, MatrixView<T> A, real_t<T>* w) {
     template void lu<T>(Host&, MatrixView<T>, index*);                          \
     template void cholesky<T>(Host&, MatrixView<T>, index*);                    \
     template void householder_qr<T>(Host&, MatrixView<T>, MatrixView<T>, bool); \
-    template void pivoted_qr<T>(Host&, MatrixView<T>, index*);                  \
+    template void pivoted_qr<T>(Host&, MatrixView<T>, index*, MatrixView<T>);   \
     template void thin_svd<T>(Host&, MatrixView<T>, real_t<T>*, MatrixView<T>); \
     template void eigh<T>(Host&, MatrixView<T>, real_t<T>*);
 SUBSPAN_INSTANTIATE(float)

@@ -20,7 +20,7 @@ void cholesky(Host&, MatrixView<T> G, index* info);
 template <class T>
 void householder_qr(Host&, MatrixView<T> A, MatrixView<T> R, bool form_q = true);
 template <class T>
-void pivoted_qr(Host&, MatrixView<T> A, index* perm);
+void pivoted_qr(Host&, MatrixView<T> A, index* perm, MatrixView<T> Q = {});
 template <class T>
 void thin_svd(Host&, MatrixView<T> A, real_t<T>* s, MatrixView<T> Vh);
 template <class T>

@@ -8,6 +8,12 @@
 
 namespace subspan {
 
+/// A permutation with the first pivots of a QR at the head: the order of the others is rounding.
+template <class E>
+std::vector<index> leading_pivots(E& ex, const Buffer<index, E>& perm, index rank) {
+    return permutation_with(fetch(ex, perm.data(), std::min(rank, perm.size())), perm.size());
+}
+
 template <class T, class E, class S>
 Skeleton<T, E> select_sketched_cpqr(E& ex, const S& A, const SelectOptions& options) {
     Skeleton<T, E> out;
@@ -24,7 +30,7 @@ Skeleton<T, E> select_sketched_cpqr(E& ex, const S& A, const SelectOptions& opti
     diagonal.resize(
         static_cast<std::size_t>(std::min(options.rank, static_cast<index>(diagonal.size()))));
     out.rank = numerical_rank<T>(diagonal, n);
-    out.perm = fetch(ex, perm.data(), n);
+    out.perm = leading_pivots(ex, perm, options.rank);
     if (out.rank < options.rank) out.stop = StopReason::Exhausted;
     return out;
 }
@@ -44,12 +50,14 @@ Skeleton<T, E> select_full_cpqr(E& ex, const S& A, const SelectOptions& options)
     const auto R = copy_of_A.matrix(m, n);
     gather_columns(ex, A, identity.data(), R);
     ++out.passes;
-    pivoted_qr<T>(ex, R, perm.data());
+    const index most = std::min(options.rank, steps);
+    out.basis = Buffer<T, E>(ex, options.keep_basis ? m * most : 0);
+    pivoted_qr<T>(ex, R, perm.data(), out.basis.matrix(m, options.keep_basis ? most : 0));
     for_each_entry(ex, m, n, UpperTriangleEntry<T>{R});
     auto diagonal = abs_diagonal(ex, R);
-    diagonal.resize(static_cast<std::size_t>(std::min(options.rank, steps)));
+    diagonal.resize(static_cast<std::size_t>(most));
     out.rank = numerical_rank<T>(diagonal, n);
-    out.perm = fetch(ex, perm.data(), n);
+    out.perm = leading_pivots(ex, perm, options.rank);
     if (out.rank < options.rank) out.stop = StopReason::Exhausted;
     out.kind = FactorKind::Triangular;
     out.factor_cols = out.rank;

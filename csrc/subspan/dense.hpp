@@ -12,7 +12,8 @@
 //                                                 that leading minor is not positive
 //   householder_qr(ex, A, R, form_q)              A = Q R in place, A tall; R gets zeros below;
 //                                                 without form_q A is destroyed
-//   pivoted_qr(ex, A, perm)                       A[:, perm] = Q R, R in the upper triangle of A
+//   pivoted_qr(ex, A, perm, Q)                    A[:, perm] = Q R, R in the upper triangle of A; as
+//                                                 many leading columns of Q as the last argument has
 //   thin_svd(ex, A, s, Vh)                        A = U diag(s) Vh, A tall and overwritten by U
 //   eigh(ex, A, w)                                A = V diag(w) V^H, A Hermitian (its upper triangle
 //                                                 is read) and overwritten by V, w ascending

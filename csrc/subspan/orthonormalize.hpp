@@ -145,6 +145,20 @@ void orthonormalize(E& ex, MatrixView<T> A, MatrixView<T> R) {
     follow();
 }
 
+/// Columns of Q from `rank` on become orthonormal and orthogonal to those before them, which are kept:
+/// further columns of the product of the reflectors that make those of the identity.
+template <class T, class E>
+void complete_basis(E& ex, MatrixView<T> Q, index rank) {
+    const index k = Q.cols, more = k - rank;
+    if (more == 0) return;
+    Buffer<T, E> memory(ex, Q.rows * k), triangle(ex, k * k);
+    const auto H = memory.matrix(Q.rows, k);
+    copy<E, T>(ex, Q.columns(0, rank), H.columns(0, rank));
+    for_each_entry(ex, Q.rows, more, ZeroEntry<T>{H.columns(rank, more)});
+    householder_qr<T>(ex, H, triangle.matrix(k, k));
+    copy<E, T>(ex, H.columns(rank, more), Q.columns(rank, more));
+}
+
 /// A well-conditioned basis of the range of A, in place: what an iteration needs between two products.
 template <class E, class T>
 void condition(E& ex, MatrixView<T> A) {

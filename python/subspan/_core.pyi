@@ -195,63 +195,39 @@ def svd_batch(
     facts: NDArray[np.float64],
     progress: Callable[[], None] | None,
 ) -> None: ...
+
+class Choice:
+    def __init__(
+        self,
+        method: str,
+        *,
+        rank: int,
+        sketch: SketchOperator,
+        pivot_rows: int,
+        probe: SketchOperator,
+        seed: int,
+        block: int,
+        variant: float,
+        keep_basis: bool,
+    ) -> None: ...
+
 def interp_batch(
     A: NDArray[Any],
-    method: str,
+    choice: Choice,
     *,
-    rank: int,
-    sketch: SketchOperator,
-    pivot_rows: int,
-    probe: SketchOperator,
-    seed: int,
-    block: int,
-    variant: float,
     mode: int,
     indices: NDArray[np.int64],
     W: NDArray[Any],
     facts: NDArray[np.float64],
     progress: Callable[[], None] | None,
 ) -> None: ...
-
-class Eigenpairs:
-    values: NDArray[np.float64]
-    passes: int
-    norm2: float
-    probe_norm2: float
-    residual2: float
-    shift: float
-    def vectors(self, out: NDArray[Any]) -> None: ...
-    def residual_gram(self, out: NDArray[Any]) -> None: ...
-
-def find_eigenpairs(
-    source: Source,
-    transposed: Source,
+def qr_batch(
+    A: NDArray[Any],
+    choice: Choice,
     *,
-    method: str,
-    size: int,
-    rank: int,
-    power_iterations: int,
-    semidefinite: bool,
-    sketch: SketchOperator,
-    probe: SketchOperator,
-    want_norms: bool,
+    piv: NDArray[np.int64],
+    Qt: NDArray[Any],
+    R: NDArray[Any],
+    facts: NDArray[np.float64],
     progress: Callable[[], None] | None,
-) -> Eigenpairs: ...
-
-class SketchedTwice:
-    passes: int
-    norm2: float
-    probe_norm2: float
-    def singular_values(self) -> NDArray[Any]: ...
-    def vectors(self, U: NDArray[Any], Vh: NDArray[Any], probe_gram: NDArray[Any]) -> None: ...
-
-def generalized_nystrom(
-    source: Source,
-    transposed: Source,
-    *,
-    omega: SketchOperator,
-    psi: SketchOperator,
-    probe: SketchOperator,
-    want_norms: bool,
-    progress: Callable[[], None] | None,
-) -> SketchedTwice: ...
+) -> None: ...

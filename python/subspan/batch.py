@@ -12,10 +12,11 @@ from . import _native
 from . import error as _error
 from ._array import as_array, to_host
 from ._progress import Progress
+from .config import blas_name
 from .goal import Goal
 from .pivot import KIND_CODES, Selection, choose_block, native_variant
 from .range_finder import PROBES, RangeSettings
-from .result import ErrorEstimate
+from .result import ErrorEstimate, Plan
 
 
 def is_batch(A: Any) -> bool:
@@ -62,10 +63,11 @@ class Batch:
         return array.reshape(self.lead + array.shape[1:])
 
     def scaled_back(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Undo the scaling of singular values or errors; those of zero matrices are zero."""
+        """Undo the scaling of factors or errors; those of zero matrices are zero."""
         per_matrix = (-1,) + (1,) * (values.ndim - 1)
-        values = np.ldexp(values, self.exponents.reshape(per_matrix))
-        return np.where(self.zero.reshape(per_matrix), np.zeros((), values.dtype), values)
+        parts = np.ldexp(values.view(values.real.dtype), self.exponents.reshape(per_matrix))
+        parts[self.zero] = 0
+        return np.asarray(parts.view(values.dtype))
 
 
 def as_batch(A: Any) -> Batch:
@@ -158,27 +160,82 @@ def interp_batch(
     batch: Batch, settings: Selection, mode: int, seed: int, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[Any], ErrorEstimate]:
     """Column decompositions: indices and coefficients, at the settings of one of them."""
-    native, (m, n), count = _native.module(), batch.shape, len(batch.matrices)
-    rank, kind = settings.rank, settings.sketch or "gaussian"
-    size = max(settings.sketch_size, 1)
-    nnz = min(size, 1 if kind == "countsketch" else 8)
+    count, rank, n = len(batch.matrices), settings.rank, batch.shape[1]
     indices = np.empty((count, rank), np.int64)
-    W, facts = np.empty((count, rank, n), batch.matrices.dtype), np.zeros((count, 3))
-    with progress.stage("batch"):
-        native.interp_batch(
-            batch.matrices,
-            settings.method.native,
-            rank=rank,
-            sketch=native.SketchOperator(KIND_CODES[kind], size, m, nnz, seed, 0),
-            pivot_rows=settings.pivot_rows,
-            probe=native.SketchOperator(0, settings.probes, m, 1, seed, 1),
-            seed=seed,
-            block=choose_block(settings.pivoting, rank, False, settings.block_size),
-            variant=native_variant(settings.pivoting),
-            mode=mode,
-            indices=indices,
-            W=W,
-            facts=facts,
-            progress=progress.poll,
-        )
+    W = np.empty((count, rank, n), batch.matrices.dtype)
+    facts = np.zeros((count, 3)) if rank > 0 else _facts_of_nothing(batch)
+    if rank > 0:
+        with progress.stage("batch"):
+            _native.module().interp_batch(
+                batch.matrices,
+                _choice(batch, settings, seed),
+                mode=mode,
+                indices=indices,
+                W=W,
+                facts=facts,
+                progress=progress.poll,
+            )
     return batch.stacked(indices), batch.stacked(W), certificate(batch, facts)
+
+
+def qr_batch(
+    batch: Batch, settings: Selection, seed: int, progress: Progress
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64], ErrorEstimate]:
+    """Pivoted QR decompositions: Q, R and permutations, at the settings of one of them."""
+    count, rank, (m, n) = len(batch.matrices), settings.rank, batch.shape
+    dtype = batch.matrices.dtype
+    Qt, R = np.empty((count, rank, m), dtype), np.empty((count, rank, n), dtype)
+    piv = np.tile(np.arange(n, dtype=np.int64), (count, 1))
+    facts = np.zeros((count, 3)) if rank > 0 else _facts_of_nothing(batch)
+    if rank > 0:
+        with progress.stage("batch"):
+            _native.module().qr_batch(
+                batch.matrices,
+                _choice(batch, settings, seed, keep_basis=True),
+                piv=piv,
+                Qt=Qt,
+                R=R,
+                facts=facts,
+                progress=progress.poll,
+            )
+    Q, R = batch.stacked(np.swapaxes(Qt, 1, 2)), batch.stacked(batch.scaled_back(R))
+    return Q, R, batch.stacked(piv), certificate(batch, facts)
+
+
+def _facts_of_nothing(batch: Batch) -> NDArray[np.float64]:
+    """What is known of approximations by zero, as the compiled calls write it."""
+    norms2 = (np.abs(batch.matrices).astype(np.float64) ** 2).sum(axis=(1, 2))
+    return np.stack([norms2, norms2, np.ones_like(norms2)], axis=1)
+
+
+def _choice(batch: Batch, settings: Selection, seed: int, *, keep_basis: bool = False) -> Any:
+    """How the columns of every matrix are chosen, for the compiled call."""
+    native, m = _native.module(), batch.shape[0]
+    kind, size = settings.sketch or "gaussian", max(settings.sketch_size, 1)
+    nnz = min(size, 1 if kind == "countsketch" else 8)
+    return native.Choice(
+        settings.method.native,
+        rank=settings.rank,
+        sketch=native.SketchOperator(KIND_CODES[kind], size, m, nnz, seed, 0),
+        pivot_rows=settings.pivot_rows,
+        probe=native.SketchOperator(0, settings.probes, m, 1, seed, 1),
+        seed=seed,
+        block=choose_block(settings.pivoting, settings.rank, False, settings.block_size),
+        variant=native_variant(settings.pivoting),
+        keep_basis=keep_basis,
+    )
+
+
+def plan_of(batch: Batch, settings: Selection, progress: Progress) -> Plan:
+    """Tell how the columns of the matrices were chosen, and why so."""
+    choices = {
+        "pivoting": settings.pivoting.replace("_", " "),
+        "sketch": settings.sketch,
+        "sketch size": settings.sketch_size,
+        "matrices": len(batch.matrices),
+        "dtype": batch.matrices.dtype.name,
+        "device": "cpu",
+        "blas": blas_name(),
+    }
+    reasons = {key.replace("_", " "): why for key, why in settings.reasons.items()}
+    return Plan(choices, reasons, 1, dict(progress.seconds))

@@ -44,6 +44,7 @@ METHODS = {
     "cpqr": Method("sketched_cpqr", None, "sketch"),
     "cpqr_on_A": Method("plain_greedy", "plain_greedy", "blockwise"),
     "full_cpqr": Method("full_cpqr", None, "blockwise"),
+    "blocked": Method("blocked", None, "blockwise"),  # of qr alone
     "rbrp": Method("rbrp", "rbrp", "blockwise"),
     "rp": Method("rp", "rp", "blockwise"),
     "brp": Method("brp", "brp", "blockwise"),
@@ -54,7 +55,7 @@ METHODS = {
     "arp": Method("arp", None, "subspace"),
     "strong": Method("strong", None, "reference"),
 }
-PIVOTING = tuple(name for name in METHODS if name not in ("cpqr_on_A", "full_cpqr"))
+PIVOTING = tuple(name for name in METHODS if name not in ("cpqr_on_A", "full_cpqr", "blocked"))
 KIND_CODES = {"gaussian": 0, "rademacher": 1, "sparse_sign": 2, "countsketch": 2, "srht": 3}
 STOP_REASONS = ("rank", "tolerance", "exhausted")
 _ADAPTIVE_BLOCK = 32
@@ -62,6 +63,7 @@ _ADAPTIVE_BLOCK = 32
 # that the picks stay within a few percent of those of pivoting one column at a time.
 _GREEDY_FILTER = 0.3
 _CPQR_OVERSAMPLING = 30
+_CACHED_ENTRIES = 40_000
 _STRONG_BOUND = 2.0  # largest coefficient that strong RRQR leaves
 
 
@@ -153,13 +155,27 @@ def choose_sketch(source: Source, sketch: str | None, reasons: dict[str, str]) -
 
 
 def full_is_cheaper(source: Source, rank: int) -> bool:
-    """Tell whether A is so low that the sketch to pivot on would hardly be smaller.
+    """Tell whether pivoted QR of A costs little more than that of the sketch to pivot on.
 
-    Pivoted QR of A costs at most (3 / 2)^2 times that of the sketch then, and gives the coefficients, which
-    else cost two more passes, with it.
+    It gives the factors, which else cost two more passes, with the pivots.
     """
-    readable = source.kind in ("dense", "sparse")
-    return readable and 2 * source.shape[0] <= 3 * (rank + _CPQR_OVERSAMPLING)
+    if source.kind not in ("dense", "sparse"):
+        return False
+    m, n = source.shape
+    ratio = 4 if fits_in_cache(source) else 2  # where crossovers were measured
+    return _qr_steps(m, n) <= ratio * _qr_steps(min(m, rank + _CPQR_OVERSAMPLING), n)
+
+
+def fits_in_cache(source: Source) -> bool:
+    """Tell whether A is so small that LAPACK's matrix-vector products run as fast as products of matrices."""
+    m, n = source.shape
+    return m * n <= _CACHED_ENTRIES
+
+
+def _qr_steps(m: int, n: int) -> float:
+    """A quarter of the flops of pivoted QR."""
+    s = min(m, n)
+    return m * n * s - (m + n) * s**2 / 2 + s**3 / 3
 
 
 def choose_block(pivoting: str, rank: int, tolerance: bool, block_size: int | None) -> int:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._progress import Progress
-from ..batch import Batch, interp_batch, require_fixed_rank
-from ..config import blas_name
-from ..result import Plan
+from ..batch import Batch, interp_batch, plan_of, require_fixed_rank
 from ..source import as_source
 from .decomposition import InterpolativeDecomposition
 from .request import Request
@@ -20,16 +18,6 @@ def batch_id(batch: Batch, request: Request, progress: Progress) -> Interpolativ
     settings, mode = resolve(as_source(batch.sample), request)
     indices, W, error = interp_batch(batch, settings, mode, request.seed, progress)
     matrices = batch.stacked(batch.original)
-    choices = {
-        "pivoting": settings.pivoting.replace("_", " "),
-        "sketch": settings.sketch,
-        "sketch size": settings.sketch_size,
-        "matrices": len(batch.matrices),
-        "dtype": batch.matrices.dtype.name,
-        "device": "cpu",
-        "blas": blas_name(),
-    }
-    reasons = {key.replace("_", " "): why for key, why in settings.reasons.items()}
     return InterpolativeDecomposition(
         indices=indices,
         coefficients=W,
@@ -39,6 +27,6 @@ def batch_id(batch: Batch, request: Request, progress: Progress) -> Interpolativ
         converged=True,
         stop_reason="rank",
         history=(),
-        plan=Plan(choices, reasons, 1, dict(progress.seconds)),
+        plan=plan_of(batch, settings, progress),
         seed=request.seed,
     )

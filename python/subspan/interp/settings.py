@@ -23,6 +23,14 @@ PROBES = 16
 FACTOR, OSID, EXACT = 0, 1, 2  # the compiled coefficient modes
 
 
+def prefers_lapack(source: Source, request: Request) -> bool:
+    """Tell whether all is left to us and LAPACK on A itself is the best there is."""
+    settled = (request.sketch, request.oversampling, request.block_size) != ("auto", None, None)
+    automatic = request.pivoting == "auto" and request.coefficients in ("auto", "exact")
+    fixed = not request.goal.to_tolerance
+    return automatic and fixed and not settled and full_is_cheaper(source, request.goal.rank)
+
+
 def resolve(source: Source, request: Request) -> tuple[Selection, int]:
     """Return the settings of the selection and the coefficient mode, ``"auto"`` resolved."""
     goal, reasons = request.goal, {}
@@ -30,10 +38,8 @@ def resolve(source: Source, request: Request) -> tuple[Selection, int]:
     if asked == "auto" and request.coefficients == "sketch" and not goal.to_tolerance:
         asked = "lupp"
         reasons["pivoting"] = "its factor gives the coefficients"
-    settled = (request.sketch, request.oversampling, request.block_size) != ("auto", None, None)
-    automatic = asked == "auto" and request.coefficients in ("auto", "exact") and not settled
-    if automatic and not goal.to_tolerance and full_is_cheaper(source, goal.rank):
-        reasons["pivoting"] = "LAPACK on A itself: a sketch would hardly be smaller"
+    if prefers_lapack(source, request):
+        reasons["pivoting"] = "LAPACK on A itself: a sketch of it would hardly be cheaper"
         return Selection("full_cpqr", goal.rank, sketch=None, reasons=reasons), FACTOR
     pivoting = choose_pivoting(source, asked, request.sketch, goal.to_tolerance, reasons)
     kind = choose_sketch(source, request.sketch, reasons)

@@ -12,7 +12,8 @@ from .._array import as_rank
 from .._progress import Progress
 from ..config import blas_name
 from ..interp.request import Request
-from ..pivot import choose_block
+from ..interp.settings import prefers_lapack
+from ..pivot import Selection, choose_block, fits_in_cache
 from ..result import Plan
 from ..source import Source
 from .certificate import conclude, revealed_error, spectral_norm_of
@@ -23,11 +24,20 @@ _OVERSAMPLING = 10
 _TALL = 8
 
 
-def choose_blocked(source: Source, request: Request, tall: float = _TALL) -> bool:
-    """Tell whether the blocked form is asked for, or the best that "auto" can take.
+def choose_blocked(source: Source, request: Request) -> bool:
+    """Tell whether the blocked form is asked for, or is the fastest that "auto" can take.
 
-    From the ratio `tall` of rows to columns on, a sketch of all columns is the faster way.
+    A sketch of all columns is faster for tall matrices, LAPACK for small ones.
     """
+    if request.pivoting == "blocked":
+        return serves_blocked(source, request)
+    m, n = source.shape
+    small = prefers_lapack(source, request) and fits_in_cache(source)
+    return not small and m < _TALL * n and serves_blocked(source, request)
+
+
+def serves_blocked(source: Source, request: Request) -> bool:
+    """Tell whether the blocked form is asked for, or "auto" asks for factors as large as A."""
     goal = request.goal
     if request.pivoting == "blocked":
         if goal.to_tolerance:
@@ -41,21 +51,36 @@ def choose_blocked(source: Source, request: Request, tall: float = _TALL) -> boo
         return True
     if request.pivoting != "auto" or goal.to_tolerance or source.kind in ("operator", "blocks"):
         return False
-    m, n = source.shape
-    return 2 * goal.rank > min(m, n) and m < tall * n
+    return 2 * goal.rank > min(source.shape)
+
+
+def blocked_settings(request: Request) -> Selection:
+    """Block and sketch sizes, and why this form if it was not asked for."""
+    k = request.goal.rank
+    block = _BLOCK if request.block_size is None else choose_block("", k, False, request.block_size)
+    block = max(1, min(block, k))
+    extra = _OVERSAMPLING
+    if request.oversampling is not None:
+        extra = as_rank(request.oversampling, 2**22, "oversampling")
+    reasons = {"pivoting": "Q and R are as large as A; the trailing matrix shrinks as they grow"}
+    return Selection(
+        "blocked",
+        k,
+        sketch="gaussian",
+        sketch_size=block + extra,
+        block_size=block,
+        reasons=reasons if request.pivoting == "auto" else {},
+    )
 
 
 def blocked(source: Source, request: Request, progress: Progress) -> PivotedQR:
     """Blocked QR with randomized pivoting of a working copy of A."""
     (m, n), k = source.shape, request.goal.rank
-    block = _BLOCK if request.block_size is None else choose_block("", k, False, request.block_size)
-    block = min(block, k)
-    extra = _OVERSAMPLING
-    if request.oversampling is not None:
-        extra = as_rank(request.oversampling, 2**22, "oversampling")
+    settings = blocked_settings(request)
+    block = settings.block_size
     spectral_norm = spectral_norm_of(source, request.goal, request.seed, progress)
     native = _native.module()
-    G = native.SketchOperator(0, block + extra, m, 1, request.seed, 0)
+    G = native.SketchOperator(0, settings.sketch_size, m, 1, request.seed, 0)
     Q = np.empty((m, k), source.dtype, order="F")
     R = np.empty((k, n), source.dtype)
     with progress.stage("factors"):
@@ -76,10 +101,7 @@ def blocked(source: Source, request: Request, progress: Progress) -> PivotedQR:
         "device": "cpu",
         "blas": blas_name(),
     }
-    reasons = {"pivoting": "Q and R are as large as A; the trailing matrix shrinks as they grow"}
-    if request.pivoting != "auto":
-        reasons = {}
     stop = "exhausted" if float(diagonal.min()) <= floor else "rank"
-    plan = Plan(choices, reasons, 1, progress.seconds)
+    plan = Plan(choices, settings.reasons, 1, progress.seconds)
     found = PivotedQR(Q, R, piv, error, True, stop, (), plan, request.seed)
     return conclude(source, request.goal, found, spectral_norm, progress)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._array import library_of, to_caller, to_host
-from ..factored import FactoredResult
+from ..factored import FactoredResult, described, transposed
 from ..interp import InterpolativeDecomposition
 from ..result import ErrorEstimate, Plan
 
@@ -28,7 +28,8 @@ class PivotedQR(FactoredResult):
     R : array, shape (k, n)
         Zero below the diagonal, which is real and not negative.
     piv : array of int64, shape (n,)
-        A permutation of all columns, the chosen ones first.
+        A permutation of all columns, the chosen ones first. Of a batch, all three have the leading
+        dimensions of A before these.
     error : ErrorEstimate
         Certificate of ``||A[:, piv] - Q R||``.
     converged : bool
@@ -57,17 +58,17 @@ class PivotedQR(FactoredResult):
     @property
     def rank(self) -> int:
         """Number of columns of Q."""
-        return int(self.R.shape[0])
+        return int(self.R.shape[-2])
 
     @property
     def columns(self) -> Any:
         """The chosen columns of A, ``piv[:rank]``."""
-        return self.piv[: self.rank]
+        return self.piv[..., : self.rank]
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Shape of A."""
-        return (int(self.Q.shape[0]), int(self.R.shape[1]))
+        return (*map(int, self.Q.shape[:-1]), int(self.R.shape[-1]))
 
     @property
     def T(self) -> TransposedQR:
@@ -79,7 +80,7 @@ class PivotedQR(FactoredResult):
         """R with its columns in the order of A."""
         R, piv = to_host(self.R), to_host(self.piv)
         ordered = np.empty_like(R)
-        ordered[:, piv] = R
+        np.put_along_axis(ordered, piv[..., None, :], R, axis=-1)
         return ordered
 
     @property
@@ -93,9 +94,11 @@ class PivotedQR(FactoredResult):
         precision. The skeleton is ``Q @ R11``, the columns of A up to rounding.
         """
         k = self.rank
-        Q, R11, J = to_host(self.Q), to_host(self.R)[:, :k], to_host(self.columns)
-        W = solve_upper(R11, self._in_order)
-        W[:, J] = np.eye(k)
+        Q, R11, J = to_host(self.Q), to_host(self.R)[..., :k], to_host(self.columns)
+        W = self._in_order
+        for i in np.ndindex(W.shape[:-2]):
+            W[i] = solve_upper(R11[i], W[i])
+            W[i][:, J[i]] = np.eye(k)
         found = InterpolativeDecomposition(
             indices=np.array(J),
             coefficients=W,
@@ -111,8 +114,7 @@ class PivotedQR(FactoredResult):
         return to_caller(found, library_of(self.Q))
 
     def __repr__(self) -> str:
-        m, n = self.shape
-        return f"<PivotedQR: rank {self.rank} of a ({m}, {n}) matrix, {self.error!r}>"
+        return f"<PivotedQR: rank {self.rank} of {described(self.shape)}, {self.error!r}>"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -126,7 +128,7 @@ class TransposedQR(FactoredResult):
     @property
     def _factors(self) -> tuple[Any, ...]:
         Q, ordered = self.T._factors
-        return (to_caller(ordered.T, library_of(Q)), Q.T)
+        return (to_caller(transposed(ordered), library_of(Q)), transposed(Q))
 
     def __repr__(self) -> str:
         return f"<transpose of {self.T!r}>"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._array import to_caller
+from .._array import library_of, to_caller
 from .._progress import Progress
 from .._rng import seed_word
+from ..batch import as_batch, is_batch
 from ..goal import as_goal
 from ..interp.request import Request
 from ..source import as_source
+from .batch_qr import batch_qr
 from .decomposition import PivotedQR
 from .factors import factor
 
@@ -36,7 +38,7 @@ def qr(
     Parameters
     ----------
     A : array, sparse matrix or LinearOperator, shape (m, n)
-        As for :func:`subspan.interpolative`.
+        As for :func:`subspan.interpolative`; (..., m, n) is a batch.
     rank : int, optional
         Columns of Q, ``0 <= rank <= min(m, n)``.
     rtol, atol : float, optional
@@ -50,7 +52,7 @@ def qr(
         of a working copy of A with pivots from an updated sketch. "auto": "blocked" if the rank is
         more than half of ``min(m, n)``, so that Q and R are as large as A anyway (and A is no
         operator and not very tall); else "cpqr" (of a sketch) at a fixed rank, "greedy" to a
-        tolerance ("lupp" for operators).
+        tolerance ("lupp" for operators). At a fixed rank small matrices are left to LAPACK.
     sketch : str or None
         As for :func:`subspan.interpolative`; "blocked" has a Gaussian one.
     oversampling : int, optional
@@ -67,7 +69,9 @@ def qr(
         ``Q, R, piv = r``: Q (m, k) orthonormal; R (k, n) upper trapezoidal, its diagonal real and
         not negative, unlike LAPACK's; piv a permutation of all n columns. If a truncated A has
         numerical rank below k, so has the result; "blocked" always gives k columns, the last rows
-        of R being rounding.
+        of R being rounding. In a batch every matrix has k columns: where columns beyond its numerical
+        rank are asked for, those of Q are any that complete the others orthonormally, and the rows of R
+        are zero.
 
     Raises
     ------
@@ -105,9 +109,12 @@ def qr(
     >>> bool(np.linalg.norm(A[:, piv] - Q @ R) <= 1e-6 * np.linalg.norm(A)), r.rank < 10
     (True, True)
     """
-    source = as_source(A)
+    batch = as_batch(A) if is_batch(A) else None
+    source = as_source(A if batch is None else batch.sample)
     goal = as_goal("qr", source.shape, source.dtype, rank, rtol, atol, norm)
     request = Request(goal, pivoting, sketch, oversampling, block_size, "auto", seed_word(rng))
+    if batch is not None:
+        return to_caller(batch_qr(batch, request, Progress(progress, 1)), library_of(A))
     work = Progress(progress, 3)
     with source.heard_by(work.block):
         found = factor(source, request, work)

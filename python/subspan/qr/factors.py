@@ -17,7 +17,7 @@ from ..interp.settings import PROBES, plan_of, resolve
 from ..pivot import STOP_REASONS, Selection, in_range, select
 from ..result import ErrorEstimate, Plan
 from ..source import Source
-from .blocked import blocked, choose_blocked
+from .blocked import blocked, choose_blocked, serves_blocked
 from .certificate import conclude, revealed_error, spectral_norm_of
 from .decomposition import PivotedQR
 
@@ -29,7 +29,7 @@ def factor(source: Source, request: Request, progress: Progress) -> PivotedQR:
     truncated = _for_qr(source, request)
     resolve(source, truncated)  # refuses what no scale can serve
     found = _at_any_scale(_truncated, source, truncated, progress)
-    if found.rank < request.goal.rank and choose_blocked(source, request, tall=np.inf):
+    if found.rank < request.goal.rank and serves_blocked(source, request):
         return _at_any_scale(blocked, source, request, progress)  # all columns were asked for
     return found
 
