@@ -123,6 +123,15 @@ def certificate(batch: Batch, facts: NDArray[np.float64]) -> ErrorEstimate:
     )
 
 
+def _facts(batch: Batch, rank: int) -> NDArray[np.float64]:
+    """Room for what is known about the errors; at rank 0 the error of every matrix is the matrix."""
+    if rank:
+        return np.zeros((len(batch.matrices), 3))
+    squares = np.abs(batch.matrices).astype(np.float64) ** 2
+    norm2 = np.where(batch.zero, 0.0, squares.sum(axis=(1, 2)))
+    return np.stack([norm2, norm2, np.ones_like(norm2)], axis=1)
+
+
 def svd_batch(
     batch: Batch, rank: int, settings: RangeSettings, seed: int, progress: Progress
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], ErrorEstimate]:
@@ -131,21 +140,22 @@ def svd_batch(
     dtype, size = batch.matrices.dtype, settings.size
     nnz = max(1, min(size, 1 if settings.sketch == "countsketch" else 8))
     Ut, Vh = np.empty((count, rank, m), dtype), np.empty((count, rank, n), dtype)
-    s, facts = np.empty((count, rank), batch.matrices.real.dtype), np.zeros((count, 3))
-    with progress.stage("batch"):
-        native.svd_batch(
-            batch.matrices,
-            size=size,
-            power_iterations=settings.power_iterations,
-            full=settings.method == "full",
-            sketch=native.SketchOperator(KIND_CODES[settings.sketch], size, n, nnz, seed, 0),
-            probe=native.SketchOperator(0, PROBES, n, 1, seed, 1),
-            Ut=Ut,
-            s=s,
-            Vh=Vh,
-            facts=facts,
-            progress=progress.poll,
-        )
+    s, facts = np.empty((count, rank), batch.matrices.real.dtype), _facts(batch, rank)
+    if rank:
+        with progress.stage("batch"):
+            native.svd_batch(
+                batch.matrices,
+                size=size,
+                power_iterations=settings.power_iterations,
+                full=settings.method == "full",
+                sketch=native.SketchOperator(KIND_CODES[settings.sketch], size, n, nnz, seed, 0),
+                probe=native.SketchOperator(0, PROBES, n, 1, seed, 1),
+                Ut=Ut,
+                s=s,
+                Vh=Vh,
+                facts=facts,
+                progress=progress.poll,
+            )
     return (
         batch.stacked(np.swapaxes(Ut, 1, 2)),
         batch.stacked(batch.scaled_back(s)),
@@ -163,22 +173,23 @@ def interp_batch(
     size = max(settings.sketch_size, 1)
     nnz = min(size, 1 if kind == "countsketch" else 8)
     indices = np.empty((count, rank), np.int64)
-    W, facts = np.empty((count, rank, n), batch.matrices.dtype), np.zeros((count, 3))
-    with progress.stage("batch"):
-        native.interp_batch(
-            batch.matrices,
-            settings.method.native,
-            rank=rank,
-            sketch=native.SketchOperator(KIND_CODES[kind], size, m, nnz, seed, 0),
-            pivot_rows=settings.pivot_rows,
-            probe=native.SketchOperator(0, settings.probes, m, 1, seed, 1),
-            seed=seed,
-            block=choose_block(settings.pivoting, rank, False, settings.block_size),
-            variant=native_variant(settings.pivoting),
-            mode=mode,
-            indices=indices,
-            W=W,
-            facts=facts,
-            progress=progress.poll,
-        )
+    W, facts = np.empty((count, rank, n), batch.matrices.dtype), _facts(batch, rank)
+    if rank:
+        with progress.stage("batch"):
+            native.interp_batch(
+                batch.matrices,
+                settings.method.native,
+                rank=rank,
+                sketch=native.SketchOperator(KIND_CODES[kind], size, m, nnz, seed, 0),
+                pivot_rows=settings.pivot_rows,
+                probe=native.SketchOperator(0, settings.probes, m, 1, seed, 1),
+                seed=seed,
+                block=choose_block(settings.pivoting, rank, False, settings.block_size),
+                variant=native_variant(settings.pivoting),
+                mode=mode,
+                indices=indices,
+                W=W,
+                facts=facts,
+                progress=progress.poll,
+            )
     return batch.stacked(indices), batch.stacked(W), certificate(batch, facts)
