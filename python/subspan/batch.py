@@ -125,6 +125,15 @@ def certificate(batch: Batch, facts: NDArray[np.float64]) -> ErrorEstimate:
     )
 
 
+def _facts(batch: Batch, rank: int) -> NDArray[np.float64]:
+    """Room for what is known about the errors; at rank 0 the error of every matrix is the matrix."""
+    if rank:
+        return np.zeros((len(batch.matrices), 3))
+    squares = np.abs(batch.matrices).astype(np.float64) ** 2
+    norm2 = np.where(batch.zero, 0.0, squares.sum(axis=(1, 2)))
+    return np.stack([norm2, norm2, np.ones_like(norm2)], axis=1)
+
+
 def svd_batch(
     batch: Batch, rank: int, settings: RangeSettings, seed: int, progress: Progress
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], ErrorEstimate]:
@@ -133,21 +142,22 @@ def svd_batch(
     dtype, size = batch.matrices.dtype, settings.size
     nnz = max(1, min(size, 1 if settings.sketch == "countsketch" else 8))
     Ut, Vh = np.empty((count, rank, m), dtype), np.empty((count, rank, n), dtype)
-    s, facts = np.empty((count, rank), batch.matrices.real.dtype), np.zeros((count, 3))
-    with progress.stage("batch"):
-        native.svd_batch(
-            batch.matrices,
-            size=size,
-            power_iterations=settings.power_iterations,
-            full=settings.method == "full",
-            sketch=native.SketchOperator(KIND_CODES[settings.sketch], size, n, nnz, seed, 0),
-            probe=native.SketchOperator(0, PROBES, n, 1, seed, 1),
-            Ut=Ut,
-            s=s,
-            Vh=Vh,
-            facts=facts,
-            progress=progress.poll,
-        )
+    s, facts = np.empty((count, rank), batch.matrices.real.dtype), _facts(batch, rank)
+    if rank:
+        with progress.stage("batch"):
+            native.svd_batch(
+                batch.matrices,
+                size=size,
+                power_iterations=settings.power_iterations,
+                full=settings.method == "full",
+                sketch=native.SketchOperator(KIND_CODES[settings.sketch], size, n, nnz, seed, 0),
+                probe=native.SketchOperator(0, PROBES, n, 1, seed, 1),
+                Ut=Ut,
+                s=s,
+                Vh=Vh,
+                facts=facts,
+                progress=progress.poll,
+            )
     return (
         batch.stacked(np.swapaxes(Ut, 1, 2)),
         batch.stacked(batch.scaled_back(s)),
@@ -163,7 +173,7 @@ def interp_batch(
     count, rank, n = len(batch.matrices), settings.rank, batch.shape[1]
     indices = np.empty((count, rank), np.int64)
     W = np.empty((count, rank, n), batch.matrices.dtype)
-    facts = np.zeros((count, 3)) if rank > 0 else _facts_of_nothing(batch)
+    facts = _facts(batch, rank)
     if rank > 0:
         with progress.stage("batch"):
             _native.module().interp_batch(
@@ -186,7 +196,7 @@ def qr_batch(
     dtype = batch.matrices.dtype
     Qt, R = np.empty((count, rank, m), dtype), np.empty((count, rank, n), dtype)
     piv = np.tile(np.arange(n, dtype=np.int64), (count, 1))
-    facts = np.zeros((count, 3)) if rank > 0 else _facts_of_nothing(batch)
+    facts = _facts(batch, rank)
     if rank > 0:
         with progress.stage("batch"):
             _native.module().qr_batch(
@@ -200,12 +210,6 @@ def qr_batch(
             )
     Q, R = batch.stacked(np.swapaxes(Qt, 1, 2)), batch.stacked(batch.scaled_back(R))
     return Q, R, batch.stacked(piv), certificate(batch, facts)
-
-
-def _facts_of_nothing(batch: Batch) -> NDArray[np.float64]:
-    """What is known of approximations by zero, as the compiled calls write it."""
-    norms2 = (np.abs(batch.matrices).astype(np.float64) ** 2).sum(axis=(1, 2))
-    return np.stack([norms2, norms2, np.ones_like(norms2)], axis=1)
 
 
 def _choice(batch: Batch, settings: Selection, seed: int, *, keep_basis: bool = False) -> Any:

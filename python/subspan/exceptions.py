@@ -1,5 +1,10 @@
 """Warnings and errors of the package, beyond the built-in ones."""
 
+import sys
+from pathlib import Path
+
+_HERE = str(Path(__file__).parent)
+
 
 class ToleranceNotMet(UserWarning):
     """The requested tolerance was not reached; the result says so in ``converged``."""
@@ -9,4 +14,12 @@ class DeviceUnavailable(RuntimeError):
     """The requested device cannot be used; the message says how to get it."""
 
 
-__all__ = ["DeviceUnavailable", "ToleranceNotMet"]
+def callers_level() -> int:
+    """Return the `stacklevel` of a warning that is to point at the caller of the package."""
+    level = 1
+    while sys._getframe(level).f_code.co_filename.startswith(_HERE):
+        level += 1
+    return level
+
+
+__all__ = ["DeviceUnavailable", "ToleranceNotMet", "callers_level"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._array import as_rank, as_tolerance
 from .error import check_norm
-from .exceptions import ToleranceNotMet
+from .exceptions import ToleranceNotMet, callers_level
 from .result import ErrorEstimate
 
 
@@ -61,7 +61,7 @@ class Goal:
             f"tolerance rtol={self.rtol:g}, atol={self.atol:g} is not met at rank {rank}: "
             f"relative error {certificate.relative:.3g}; raise rank or the tolerance",
             ToleranceNotMet,
-            stacklevel=3,
+            stacklevel=callers_level(),
         )
 
 

@@ -338,7 +338,10 @@ def range_finder(
     if settings.size > 0:
         found = find_range(source, goal, settings, seed, work, project=False)
     if found is None:
-        return to_caller(_no_direction(source, goal, settings, seed, work), source.library)
+        nothing = _no_direction(source, goal, settings, seed, work)
+        if not nothing.converged:
+            goal.warn_unmet(0, nothing.error)
+        return to_caller(nothing, source.library)
     Q = np.empty((source.shape[0], found.basis.size), source.dtype, order="F")
     found.basis.basis(Q)
     certificate = residual_of(found.basis, source.dtype, norm)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import _native
 from ._array import NUMPY, as_matrix, is_sparse, library_of, to_host, working_dtype
+from .exceptions import callers_level
 
 _SLOW_FORMATS = {"dok", "lil"}
 
@@ -196,7 +197,7 @@ def _sparse_source(A: Any) -> Source:
     if A.format in _SLOW_FORMATS:
         warnings.warn(
             f"A is converted once from the slow sparse format {A.format!r}; pass A.tocsc() to avoid it",
-            stacklevel=5,
+            stacklevel=callers_level(),
         )
     columns = A.tocsc()
     if columns.dtype != dtype:

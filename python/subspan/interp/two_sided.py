@@ -50,8 +50,9 @@ def two_sided(source: Source, request: Request, progress: Any) -> InterpolativeD
     if columns.error.value > 0:
         scale = certificate.value / columns.error.value
         certificate = dataclasses.replace(certificate, relative=columns.error.relative * scale)
-    elif slack > 0:  # C W is A itself, so |C| |W| stands for the norm of A
-        reference = float(np.linalg.norm(C) * np.linalg.norm(W))
+    elif slack > 0:  # C W is A itself
+        product = np.linalg.qr(C, mode="r") @ W
+        reference = float(np.linalg.norm(product, 2 if certificate.norm == "spectral" else None))
         certificate = dataclasses.replace(certificate, relative=slack / reference)
     converged = request.goal.met_by(certificate, selection_agrees=columns.converged)
     return dataclasses.replace(
