@@ -12,7 +12,19 @@ from pathlib import Path
 from . import report
 from .run import ROUNDS, Options, Results
 
-SUITES = ("sketch", "interp", "pivot", "blas", "quality", "svd", "qr", "cur", "cholesky", "chunks")
+SUITES = (
+    "sketch",
+    "interp",
+    "pivot",
+    "blas",
+    "quality",
+    "svd",
+    "qr",
+    "cur",
+    "cholesky",
+    "chunks",
+    "batch",
+)
 PUBLISHED = Path(__file__).parent / "results"
 
 

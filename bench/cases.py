@@ -64,6 +64,32 @@ class QRCase(InterpCase):
 
 
 @dataclass(frozen=True)
+class BatchCase:
+    """A stack of matrices with the same singular values and other vectors."""
+
+    count: int
+    m: int
+    n: int
+    rank: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.count} of {self.m} x {self.n}, float64, k={self.rank}"
+
+    def sigma(self) -> NDArray[np.float64]:
+        return 0.8 ** np.arange(min(self.m, self.n))
+
+    def make(self) -> NDArray[np.float64]:
+        stack = [known_spectrum(self.m, self.n, self.sigma(), rng=i) for i in range(self.count)]
+        return np.stack(stack)
+
+    def optimum(self) -> float:
+        """Relative Frobenius error of the best approximations."""
+        sigma = self.sigma()
+        return float(np.linalg.norm(sigma[self.rank :]) / np.linalg.norm(sigma))
+
+
+@dataclass(frozen=True)
 class SketchCase:
     m: int
     n: int
@@ -166,6 +192,12 @@ def svd_cases(small: bool) -> list[InterpCase]:
     if small:
         return [InterpCase(SMALL_A, 40), InterpCase(SMALL_D, 20)]
     return [InterpCase(matrix, k) for matrix in (A, C, D) for k in (100, 400)]
+
+
+def batch_cases(small: bool) -> list[BatchCase]:
+    if small:
+        return [BatchCase(8, 40, 30, 5)]
+    return [BatchCase(1000, 100, 64, 10), BatchCase(200, 400, 300, 10)]
 
 
 def qr_cases(small: bool) -> list[QRCase]:

@@ -194,6 +194,13 @@ def test_scales_differ_within_a_batch(dtype):
     assert np.array_equal(A, before)
 
 
+def test_entries_in_range_whose_sum_of_squares_is_not():
+    A = np.full((2, 400, 300), 9e7, np.float32)
+    A[:, :100, :50] *= 0.5
+    for call in (subspan.svd, subspan.interpolative, subspan.qr):
+        assert call(A, 2, rng=0).error.relative.max() < 1e-4
+
+
 def test_layouts_empty_batches_and_integers(rng):
     A = rng.standard_normal((4, 30, 20))
     expected = subspan.svd(A, 3, rng=0)
@@ -206,6 +213,9 @@ def test_layouts_empty_batches_and_integers(rng):
     assert subspan.svd(np.ones((2, 5, 4), int), 1, rng=0).s.dtype == np.float64
     assert subspan.svd(A, 0, rng=0).s.shape == (4, 0)
     assert subspan.interpolative(A, 0, rng=0).coefficients.shape == (4, 0, 20)
+    for call in (subspan.svd, subspan.interpolative, subspan.qr):
+        assert call(np.zeros((2, 0, 5)), 0).error.value.tolist() == [0, 0]
+        assert np.allclose(call(np.full((2, 4, 5), 1e200), 0).error.value / 1e200, 20**0.5)
     nothing = subspan.qr(A, 0, rng=0)
     assert (nothing.Q.shape, nothing.piv.shape) == ((4, 30, 0), (4, 20))
     assert np.allclose(nothing.error.value, np.linalg.norm(A, axis=(1, 2)))

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SUITES = ("sketch", "interp", "pivot", "blas", "quality", "svd", "qr", "cur", "cholesky", "chunks")
+SUITES = (
+    "sketch",
+    "interp",
+    "pivot",
+    "blas",
+    "quality",
+    "svd",
+    "qr",
+    "cur",
+    "cholesky",
+    "chunks",
+    "batch",
+)
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}
     | {"subspan", "options", "note"},

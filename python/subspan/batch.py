@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from .pivot import KIND_CODES, Selection, choose_block, native_variant
 from .range_finder import PROBES, RangeSettings
 from .result import ErrorEstimate, Plan
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 
 def is_batch(A: Any) -> bool:
     """Tell a dense array of three or more dimensions."""
@@ -26,7 +31,7 @@ def is_batch(A: Any) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Matrices of one shape, C-ordered, each divided by a power of two that keeps its squares in range.
+    """Matrices of one shape, C-ordered, as given or each divided by a power of two.
 
     Attributes
     ----------
@@ -37,7 +42,7 @@ class Batch:
     original : array of shape (count, m, n)
         The matrices before scaling.
     zero : array of bool, shape (count,)
-        Matrices without a nonzero entry; a one stands in their first.
+        Once scaled: matrices without a nonzero entry; a one stands in their first.
     """
 
     matrices: NDArray[Any]
@@ -62,6 +67,24 @@ class Batch:
         """Return an array with one entry per matrix in the caller's leading dimensions."""
         return array.reshape(self.lead + array.shape[1:])
 
+    def in_range(self) -> Batch:
+        """Divide each matrix by a power of two near its largest entry; refuse NaN and infinity."""
+        finite = np.isfinite(self.original)
+        if not finite.all():
+            at = np.argwhere(~self.stacked(finite))[0]
+            value = self.stacked(self.original)[tuple(at)]
+            raise ValueError(f"A must be finite, but A[{', '.join(map(str, at))}] is {value}")
+        matrices = self.original.copy()
+        peaks = np.abs(matrices).max(axis=(1, 2), initial=0)
+        zero = peaks == 0
+        exponents = np.where(zero, 0, np.frexp(peaks)[1]).astype(np.int64)
+        half = (-exponents) // 2  # 2**exponent itself may overflow
+        for part in (half, -exponents - half):
+            matrices *= np.ldexp(np.ones(1, matrices.real.dtype), part)[:, None, None]
+        if matrices.size:
+            matrices[zero, 0, 0] = 1
+        return Batch(matrices, self.original, self.lead, exponents, zero)
+
     def scaled_back(self, values: NDArray[Any]) -> NDArray[Any]:
         """Undo the scaling of factors or errors; those of zero matrices are zero."""
         per_matrix = (-1,) + (1,) * (values.ndim - 1)
@@ -71,29 +94,25 @@ class Batch:
 
 
 def as_batch(A: Any) -> Batch:
-    """Bring an array of shape (..., m, n) to C order; refuse entries that are not finite."""
+    """Bring an array of shape (..., m, n) to C order."""
     array = as_array(to_host(A))
-    lead, (m, n) = array.shape[:-2], array.shape[-2:]
-    original = np.ascontiguousarray(array).reshape((int(np.prod(lead)), m, n))
-    matrices = original
-    peaks = (
-        np.abs(matrices).max(axis=(1, 2), initial=0) if matrices.size else np.zeros(len(matrices))
-    )
-    if not np.isfinite(peaks).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"A must be finite, but A[{', '.join(map(str, where))}] is {array[where]}")
-    zero = peaks == 0
-    exponents = np.zeros(len(matrices), np.int64)
-    narrow = matrices.real.dtype == np.float32
-    low, high = (1e-8, 1e8) if narrow else (1e-50, 1e50)
-    if matrices.size and (zero.any() or peaks.min() < low or peaks.max() > high):
-        exponents = np.where(zero, 0, np.frexp(peaks)[1]).astype(np.int64)
-        half = (-exponents) // 2  # 2**exponent itself may overflow
-        matrices = matrices.copy()
-        for part in (half, -exponents - half):
-            matrices *= np.ldexp(np.ones(1, matrices.real.dtype), part)[:, None, None]
-        matrices[zero, 0, 0] = 1
-    return Batch(matrices, original, lead, exponents, zero)
+    lead, shape = array.shape[:-2], array.shape[-2:]
+    count = int(np.prod(lead))
+    matrices = np.ascontiguousarray(array).reshape((count, *shape))
+    return Batch(matrices, matrices, lead, np.zeros(count, np.int64), np.zeros(count, np.bool_))
+
+
+def at_any_scale(run: Callable[Concatenate[Batch, _P], _T]) -> Callable[Concatenate[Batch, _P], _T]:
+    """Run on the matrices as they are, and scaled if the squares of one are out of range."""
+
+    @functools.wraps(run)
+    def wrapped(batch: Batch, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return run(batch, *args, **kwargs)
+        except FloatingPointError:
+            return run(batch.in_range(), *args, **kwargs)
+
+    return wrapped
 
 
 def require_fixed_rank(routine: str, goal: Goal) -> None:
@@ -125,15 +144,7 @@ def certificate(batch: Batch, facts: NDArray[np.float64]) -> ErrorEstimate:
     )
 
 
-def _facts(batch: Batch, rank: int) -> NDArray[np.float64]:
-    """Room for what is known about the errors; at rank 0 the error of every matrix is the matrix."""
-    if rank:
-        return np.zeros((len(batch.matrices), 3))
-    squares = np.abs(batch.matrices).astype(np.float64) ** 2
-    norm2 = np.where(batch.zero, 0.0, squares.sum(axis=(1, 2)))
-    return np.stack([norm2, norm2, np.ones_like(norm2)], axis=1)
-
-
+@at_any_scale
 def svd_batch(
     batch: Batch, rank: int, settings: RangeSettings, seed: int, progress: Progress
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], ErrorEstimate]:
@@ -142,8 +153,8 @@ def svd_batch(
     dtype, size = batch.matrices.dtype, settings.size
     nnz = max(1, min(size, 1 if settings.sketch == "countsketch" else 8))
     Ut, Vh = np.empty((count, rank, m), dtype), np.empty((count, rank, n), dtype)
-    s, facts = np.empty((count, rank), batch.matrices.real.dtype), _facts(batch, rank)
-    if rank:
+    s, facts = np.empty((count, rank), batch.matrices.real.dtype), _facts_before(batch, rank)
+    if rank > 0:
         with progress.stage("batch"):
             native.svd_batch(
                 batch.matrices,
@@ -166,6 +177,7 @@ def svd_batch(
     )
 
 
+@at_any_scale
 def interp_batch(
     batch: Batch, settings: Selection, mode: int, seed: int, progress: Progress
 ) -> tuple[NDArray[np.int64], NDArray[Any], ErrorEstimate]:
@@ -173,7 +185,7 @@ def interp_batch(
     count, rank, n = len(batch.matrices), settings.rank, batch.shape[1]
     indices = np.empty((count, rank), np.int64)
     W = np.empty((count, rank, n), batch.matrices.dtype)
-    facts = _facts(batch, rank)
+    facts = _facts_before(batch, rank)
     if rank > 0:
         with progress.stage("batch"):
             _native.module().interp_batch(
@@ -188,6 +200,7 @@ def interp_batch(
     return batch.stacked(indices), batch.stacked(W), certificate(batch, facts)
 
 
+@at_any_scale
 def qr_batch(
     batch: Batch, settings: Selection, seed: int, progress: Progress
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64], ErrorEstimate]:
@@ -196,7 +209,7 @@ def qr_batch(
     dtype = batch.matrices.dtype
     Qt, R = np.empty((count, rank, m), dtype), np.empty((count, rank, n), dtype)
     piv = np.tile(np.arange(n, dtype=np.int64), (count, 1))
-    facts = _facts(batch, rank)
+    facts = _facts_before(batch, rank)
     if rank > 0:
         with progress.stage("batch"):
             _native.module().qr_batch(
@@ -210,6 +223,17 @@ def qr_batch(
             )
     Q, R = batch.stacked(np.swapaxes(Qt, 1, 2)), batch.stacked(batch.scaled_back(R))
     return Q, R, batch.stacked(piv), certificate(batch, facts)
+
+
+def _facts_before(batch: Batch, rank: int) -> NDArray[np.float64]:
+    """Room for what a compiled call finds out; at rank 0, where none is made, what is known."""
+    if rank > 0:
+        return np.zeros((len(batch.matrices), 3))
+    with np.errstate(over="ignore"):
+        norms2 = (np.abs(batch.matrices).astype(np.float64) ** 2).sum(axis=(1, 2))
+    if not np.isfinite(norms2).all():
+        raise FloatingPointError("sum of squares of A is not finite")
+    return np.stack([norms2, norms2, np.ones_like(norms2)], axis=1)
 
 
 def _choice(batch: Batch, settings: Selection, seed: int, *, keep_basis: bool = False) -> Any:
