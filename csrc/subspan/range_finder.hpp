@@ -303,8 +303,10 @@ void find_to_tolerance(E& ex, const BothWays<T>& A, const RangeOptions& options,
                                 options.power_iterations, floor, range);
         const auto next = fresh.columns(0, kept), Bt = image.columns(0, kept);
         ex.poll();
-        project(ex, A, next, Bt);
-        ++range.passes;
+        if (kept > 0) {
+            project(ex, A, next, Bt);
+            ++range.passes;
+        }
         taken += energy<T>(ex, Bt);
         project_out(ex, next, P);
         range.size += kept;

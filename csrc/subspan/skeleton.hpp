@@ -2,6 +2,7 @@
 // interpolation matrix and the error certificate cheap.
 #pragma once
 
+#include <bit>
 #include <utility>
 #include <vector>
 
@@ -94,15 +95,39 @@ inline index rows_to_draw(SketchKind kind, index rows) {
     return kind == SketchKind::Gaussian ? rows : 2 * rows + 24;
 }
 
+/// Column j of Y plus the columns a multiple of `to.cols` after it.
+template <class T>
+struct FoldColumnEntry {
+    MatrixView<const T> from;
+    MatrixView<T> to;
+    SUBSPAN_HD void operator()(index i, index j) const {
+        T total = from(i, j);
+        for (index c = j + to.cols; c < from.cols; c += to.cols) total += from(i, c);
+        to(i, j) = total;
+    }
+};
+
 /// mixed = Y M^T: as many generic combinations of the columns of Y (rows of the sketch) as `mixed`
 /// has columns. Square pieces of a sparse or sign matrix are often singular on coherent data, where a
 /// Gaussian one never is; after mixing, any piece is generic. Small ones are mixed by a Gaussian
-/// matrix, large ones by a subsampled Hadamard transform, which costs next to nothing.
+/// matrix, large ones by a subsampled Hadamard transform, which costs next to nothing. Only a transform
+/// of full order is safe: of one padded with zeros, rows r and r + order / 2 agree on all columns below
+/// order / 2, and many rows of it are dependent. So the columns of Y beyond a power of two are folded
+/// onto the first ones.
 template <class T, class E>
 void mix(E& ex, const SketchOperator& S, MatrixView<T> Y, MatrixView<T> mixed) {
     constexpr index gaussian_up_to = index{1} << 15;
+    const auto order = static_cast<index>(std::bit_floor(static_cast<std::uint64_t>(Y.cols)));
+    const bool gaussian = Y.cols * mixed.cols <= gaussian_up_to || order < mixed.cols;
+    const bool folds = !gaussian && order < Y.cols;
+    Buffer<T, E> memory(ex, folds ? Y.rows * order : 0);
+    if (folds) {
+        const auto folded = memory.matrix(Y.rows, order);
+        for_each_entry(ex, Y.rows, order, FoldColumnEntry<T>{Y, folded});
+        Y = folded;
+    }
     SketchOperator M;
-    M.kind = Y.cols * mixed.cols <= gaussian_up_to ? SketchKind::Gaussian : SketchKind::Hadamard;
+    M.kind = gaussian ? SketchKind::Gaussian : SketchKind::Hadamard;
     M.size = mixed.cols;
     M.dim = Y.cols;
     M.id = S.id;

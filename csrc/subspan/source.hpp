@@ -87,12 +87,15 @@ template <class E, class T>
 void sketch_pass(E& ex, const AnySource<T>& A, const SketchPass<T>& pass) {
     std::visit([&](const auto& a) { sketch_pass(ex, a, pass); }, A.is);
 }
+// A product with no columns is nothing, and no reason to read A or to call an operator back.
 template <class E, class T>
 void apply(E& ex, const AnySource<T>& A, MatrixView<T> X, MatrixView<T> Y) {
+    if (X.cols == 0) return;
     std::visit([&](const auto& a) { apply(ex, a, X, Y); }, A.is);
 }
 template <class E, class T>
 void apply_transpose(E& ex, const AnySource<T>& A, MatrixView<T> X, MatrixView<T> Y) {
+    if (X.cols == 0) return;
     std::visit([&](const auto& a) { apply_transpose(ex, a, X, Y); }, A.is);
 }
 template <class E, class T>

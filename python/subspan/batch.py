@@ -128,8 +128,11 @@ def certificate(batch: Batch, facts: NDArray[np.float64]) -> ErrorEstimate:
     norm2, error2, exact = facts.T
     value, reference = np.sqrt(np.maximum(error2, 0)), np.sqrt(np.maximum(norm2, 0))
     eps = float(np.finfo(batch.matrices.dtype).eps)
-    rounding = 4 * eps * np.sqrt(min(batch.shape)) * reference
     known = exact > 0
+    # Of the approximation itself, and where it is large enough to be one, of a difference of energies.
+    rounding = 4 * eps * np.sqrt(min(batch.shape)) * reference
+    difference = known & (value**2 > 1e3 * eps * norm2)
+    rounding *= 1 + np.where(difference, reference / np.where(difference, 2 * value, 1), 0.0)
     upper = np.where(known, value, value * _error.frobenius_factor(PROBES)) + rounding
     relative = np.where(reference > 0, value / np.where(reference > 0, reference, 1), 0.0)
     relative = np.where(batch.zero, 0.0, relative)

@@ -291,7 +291,8 @@ def _certificate(found: Any, settings: RangeSettings, dtype: np.dtype[Any]) -> E
         )
     if found.residual2 >= 0:
         value = float(np.sqrt(found.residual2))
-        return _error.exact(value, reference, rounding=8 * eps * reference**2 / value)
+        rounding = 4 * _error.energy_rounding(value, reference, len(found.values), eps)
+        return _error.exact(value, reference, rounding=rounding)
     gram = np.empty((PROBES, PROBES), dtype)
     found.residual_gram(gram)
     return _error.from_probe_gram(gram, "fro", reference)

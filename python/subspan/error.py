@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._array import as_rank
 from ._rng import seed_word
 from .result import ErrorEstimate
 from .source import Source, as_source, operator_product
@@ -75,19 +76,28 @@ def exact(
     return ErrorEstimate(value, _ratio(value, reference), norm, "exact", value + rounding, 0.0)
 
 
+def energy_rounding(value: float, reference: float, rank: int, eps: float) -> float:
+    """By how much the root of ``|A|^2 - |Q^H A|^2`` may be wrong, Q having `rank` columns.
+
+    Each column of Q is orthonormal to a few eps, each product with it as accurate as that, and the
+    errors of so many add up like independent ones: a few ``sqrt(rank) eps |A|^2`` in the difference.
+    """
+    return 4 * eps * float(np.sqrt(max(1, rank))) * reference**2 / (2 * value) if value > 0 else 0.0
+
+
 def revealed_rounding(W: NDArray[Any], value: float, reference: float) -> float:
     """By how much the error of ``A[:, J] @ W`` may exceed the one revealed by orthogonality.
 
     A triangular solve is backward stable: it perturbs the factor by a few sqrt(k) eps of its norm,
     hence the product by as much times ``|W|``. The difference ``|A|^2 - |Q^H A|^2``, relied upon
-    down to 1e4 eps ``|A|^2``, carries a few eps ``|A|^2``.
+    down to 1e4 eps ``|A|^2``, carries what `energy_rounding` says.
     """
     eps = float(np.finfo(W.dtype).eps)
     # Not by a BLAS routine, whose threads would stay awake and take cores from the next call.
     size = float(np.sqrt(np.einsum("ij,ij->", W, np.conj(W)).real))
     rounding = 2 * eps * float(np.sqrt(len(W))) * size * reference
     if value**2 > 1e4 * eps * reference**2:
-        rounding += 4 * eps * reference**2 / (2 * value)
+        rounding += energy_rounding(value, reference, len(W), eps)
     return rounding
 
 
@@ -169,6 +179,8 @@ def spectral_error(A: Any, approximation: Any, rng: Any) -> float:
     left, right = _Products(A), _Products(approximation)
     right.scale = left.scale
     n = left.shape[1]
+    if 0 in left.shape:
+        return 0.0
     start = np.random.default_rng(seed_word(rng)).standard_normal((n, min(4, n)))
     largest = _power_iteration(
         lambda X: left.apply(X) - right.apply(X),
@@ -197,7 +209,8 @@ def residual(
     Returns
     -------
     ErrorEstimate
-        ``kind="estimate"``. Frobenius: unbiased for the square, `upper` by the chi-squared law.
+        ``kind="estimate"``, but for matrices without entries. Frobenius: unbiased for the square,
+        `upper` by the chi-squared law.
         Spectral: power iteration gives `value` (a lower estimate), `upper` is the bound of Halko,
         Martinsson and Tropp.
 
@@ -219,13 +232,15 @@ def residual(
     True
     """
     check_norm(norm)
-    if probes < 1:
+    if as_rank(probes, 2**22, "probes") < 1:
         raise ValueError(f"probes={probes} must be at least 1")
     left, right = _Products(A), _Products(approximation)
     if left.shape != right.shape:
         raise ValueError(
             f"A has shape {left.shape}, approximation {right.shape}; expected the same"
         )
+    if 0 in left.shape:
+        return exact(0.0, 0.0, norm)
     right.scale = left.scale
     n = left.shape[1]
     generator = np.random.default_rng(seed_word(rng))

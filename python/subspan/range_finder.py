@@ -173,7 +173,7 @@ def residual_of(basis: Any, dtype: np.dtype[Any], norm: str) -> ErrorEstimate:
     if basis.residual2 == 0 or (norm == "fro" and basis.residual2 > 0):
         value = float(np.sqrt(basis.residual2))
         eps = float(np.finfo(dtype).eps)
-        rounding = 4 * eps * reference**2 / (2 * value) if value > 0 else 0.0
+        rounding = _error.energy_rounding(value, reference, basis.size, eps)
         return _error.exact(value, reference, norm, rounding)
     gram = np.empty((PROBES, PROBES), dtype)
     basis.residual_gram(gram)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,26 @@ def _column_id(source: Source, request: Request, progress: Progress) -> Interpol
     settings, mode = resolve(source, request)
     if request.goal.rank == 0:
         return _nothing_chosen(source, request, settings, progress)
+    found = _at_any_scale(source, request, settings, mode, progress)
+    if settings.pivoting == "full_cpqr" and _rounding_wins(found, source.dtype):
+        # All columns but a few of a matrix like Kahan's: their triangular factor has no small diagonal
+        # entry and yet no inverse. With the filter of the blockwise methods it has.
+        again = dataclasses.replace(request, pivoting="greedy")
+        settings, mode = resolve(source, again)
+        settings.reasons["pivoting"] = "the columns that LAPACK chooses are numerically dependent"
+        found = _at_any_scale(source, again, settings, mode, progress)
+    return found
+
+
+def _rounding_wins(found: InterpolativeDecomposition, dtype: np.dtype[Any]) -> bool:
+    """Tell whether coefficients are so large that rounding leaves less than half of the digits."""
+    limit = float(np.finfo(dtype).eps) ** -0.5
+    return bool(np.abs(found.coefficients).max(initial=0) > limit)
+
+
+def _at_any_scale(
+    source: Source, request: Request, settings: Selection, mode: int, progress: Progress
+) -> InterpolativeDecomposition:
     try:
         return _run(source, request, settings, mode, progress)
     except FloatingPointError:

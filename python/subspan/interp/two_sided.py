@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import error as _error
 from .._array import as_array
 from .._progress import Progress
 from ..goal import Goal
@@ -51,9 +52,10 @@ def two_sided(source: Source, request: Request, progress: Any) -> InterpolativeD
         scale = certificate.value / columns.error.value
         certificate = dataclasses.replace(certificate, relative=columns.error.relative * scale)
     elif slack > 0:  # C W is A itself
-        product = np.linalg.qr(C, mode="r") @ W
+        scale = _error.safe_scale(float(np.abs(C).max()))
+        product = np.linalg.qr(C * scale, mode="r") @ W
         reference = float(np.linalg.norm(product, 2 if certificate.norm == "spectral" else None))
-        certificate = dataclasses.replace(certificate, relative=slack / reference)
+        certificate = dataclasses.replace(certificate, relative=slack * scale / reference)
     converged = request.goal.met_by(certificate, selection_agrees=columns.converged)
     return dataclasses.replace(
         columns,
