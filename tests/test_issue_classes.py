@@ -159,6 +159,21 @@ def test_exact_errors_are_exact_near_their_limit(name):
                 assert left == pytest.approx(r.error.value, rel=1e-5)
 
 
+@pytest.mark.parametrize("psd", [True, False])
+@pytest.mark.parametrize("k", [1, 12, 40])
+def test_what_is_cut_from_a_hermitian_matrix_is_in_its_error(psd, k, rng):
+    """Too small to be refused: a negative eigenvalue, or a part that is not Hermitian."""
+    Q = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    A = (Q * np.append(0.5 ** np.arange(39), -1e-7 if psd else 1e-7)) @ Q.T
+    if not psd:
+        A[0, 1] += 1e-8
+    r = subspan.eigh(A, k, psd=psd, method="full", rng=0)
+    left = np.linalg.norm(A - r.toarray())
+    assert r.error.kind == "exact"
+    assert left == pytest.approx(r.error.value, rel=1e-3)
+    assert left <= r.error.upper
+
+
 @pytest.mark.parametrize("exponent", [-300, 290])
 def test_two_sided_of_full_rank_at_any_scale(exponent, rng):
     A = rng.standard_normal((30, 20)) * 10.0**exponent

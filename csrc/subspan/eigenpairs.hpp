@@ -43,9 +43,10 @@ struct HermitianPartEntry {
     }
 };
 
-/// G = (H + H^H) / 2 for an H = X^H A X, or A itself, which must be Hermitian up to rounding.
+/// G = (H + H^H) / 2 for an H = X^H A X, or A itself, which must be Hermitian up to rounding. Returns
+/// ||H - G||_F^2.
 template <class T, class E>
-void hermitian_part(E& ex, MatrixView<T> H, MatrixView<T> G) {
+double hermitian_part(E& ex, MatrixView<T> H, MatrixView<T> G) {
     Buffer<double, E> norms2(ex, H.cols);
     parallel_for(ex, H.cols, SkewNorm<T>{H, norms2.data()}, H.rows);
     const double apart = std::sqrt(sum(ex, norms2.data(), H.cols));
@@ -55,6 +56,7 @@ void hermitian_part(E& ex, MatrixView<T> H, MatrixView<T> G) {
                                       apart / size, " in relative Frobenius norm",
                                       " where the two were compared"));
     for_each_entry(ex, G.rows, G.cols, HermitianPartEntry<T>{H, G});
+    return apart * apart / 4;
 }
 
 inline void require_semidefinite(double smallest, double largest, double allowed) {
@@ -77,10 +79,12 @@ void fix_signs(E& ex, MatrixView<T> V) {
     fix_signs(ex, V, MatrixView<T>(nullptr, 0, V.cols));
 }
 
-/// The k leading pairs of G = W diag(w) W^H, G overwritten by W, turned by Q where there is one.
+/// The k leading pairs of G = W diag(w) W^H, G overwritten by W, turned by Q where there is one. Returns
+/// the squares of the negative values that were cut because A is semidefinite.
 template <class T, class E>
-void leading_pairs(E& ex, MatrixView<T> G, const MatrixView<T>* Q, index k, bool semidefinite,
-                   Eigenpairs<T, E>& out) {
+double leading_pairs(E& ex, MatrixView<T> G, const MatrixView<T>* Q, index k, bool semidefinite,
+                     Eigenpairs<T, E>& out) {
+    double cut2 = 0;
     Buffer<real_t<T>, E> device(ex, G.rows);
     eigh<T>(ex, G, device.data());
     std::vector<double> values;
@@ -88,7 +92,10 @@ void leading_pairs(E& ex, MatrixView<T> G, const MatrixView<T>* Q, index k, bool
         values.push_back(static_cast<double>(w));
     if (semidefinite && !values.empty()) {
         require_semidefinite(values.front(), values.back(), clearly_wrong<T>());
-        for (double& w : values) w = std::max(w, 0.0);
+        for (double& w : values) {
+            cut2 += w < 0 ? w * w : 0;
+            w = std::max(w, 0.0);
+        }
     }
     const auto order = by_modulus(values, k);
     for (const index j : order) out.values.push_back(values[static_cast<std::size_t>(j)]);
@@ -103,6 +110,7 @@ void leading_pairs(E& ex, MatrixView<T> G, const MatrixView<T>* Q, index k, bool
         gemm<T>(ex, Op::None, Op::None, T(1), *Q, W, T(0), out.V());
     }
     fix_signs(ex, out.V());
+    return cut2;
 }
 
 /// Rayleigh-Ritz on a basis of the range, found as `options` say; no reading of A beyond Q^H A.
@@ -126,7 +134,8 @@ Eigenpairs<T, E> ritz_pairs(E& ex, const BothWays<T>& A, const RangeOptions& opt
     return out;
 }
 
-/// All of A by the dense routine, on a copy; the error is what is dropped.
+/// All of A by the dense routine, on a copy; the error is what is dropped: trailing values, negative ones
+/// of a semidefinite A, and what is not Hermitian.
 template <class T, class E>
 Eigenpairs<T, E> whole_pairs(E& ex, const AnySource<T>& A, index k, bool semidefinite) {
     Eigenpairs<T, E> out;
@@ -140,9 +149,9 @@ Eigenpairs<T, E> whole_pairs(E& ex, const AnySource<T>& A, index k, bool semidef
     out.range.norm2 = energy<T>(ex, H);
     out.range.passes = 1;
     require_in_range<T>(out.range.norm2);
-    hermitian_part(ex, H, G);
-    leading_pairs(ex, G, static_cast<const MatrixView<T>*>(nullptr), n, semidefinite, out);
-    out.residual2 = 0;
+    const double skew2 = hermitian_part(ex, H, G);
+    const auto none = static_cast<const MatrixView<T>*>(nullptr);
+    out.residual2 = skew2 + leading_pairs(ex, G, none, n, semidefinite, out);
     for (std::size_t j = static_cast<std::size_t>(k); j < out.values.size(); ++j)
         out.residual2 += out.values[j] * out.values[j];
     out.values.resize(static_cast<std::size_t>(k));
