@@ -31,18 +31,17 @@ void for_sketched_columns(Host& ex, index cols, index room, MatrixView<T> Y, con
     });
 }
 
-/// sum = sum_e values[e] table[rows[e]]: rows of tile_cols entries.
+/// sum = sum_e values[e] table[rows[e]], rows of `width` entries; tile_cols of them in vector registers.
 template <class T>
-void combine_rows(const T* values, const index* rows, index count, const T* table, T* sum) {
-    if constexpr (is_complex<T>) {
-        constexpr index width = tile_cols<T>;
-        for (index e = 0; e < count; ++e) {
-            const T* row = table + rows[e] * width;
-            const T a = values[e];
-            for (index i = 0; i < width; ++i) sum[i] += row[i] * a;
-        }
-    } else {
-        isa_kernels<T>().combine_rows(values, rows, count, table, sum);
+void combine_rows(const T* values, const index* rows, index count, const T* table, index width,
+                  T* sum) {
+    if constexpr (!is_complex<T>)
+        if (width == tile_cols<T>)
+            return isa_kernels<T>().combine_rows(values, rows, count, table, sum);
+    for (index e = 0; e < count; ++e) {
+        const T* row = table + rows[e] * width;
+        const T a = values[e];
+        for (index i = 0; i < width; ++i) sum[i] += row[i] * a;
     }
 }
 
@@ -145,25 +144,27 @@ void apply(Host& ex, const SparseSource<T>& A, In<T> X, MatrixView<T> Y) {
     });
 }
 
-/// Y = A^T X, a strip of tile_cols columns of X at a time, copied so that a row is contiguous.
+/// Y = A^T X, a strip of columns of X at a time, copied so that a row is contiguous: tile_cols of them,
+/// padded with zeros, or as many as there are where padding would more than double the copy.
 template <class T>
 void apply_transpose(Host& ex, const SparseSource<T>& A, In<T> X, MatrixView<T> Y) {
     constexpr index strip = tile_cols<T>;
-    Buffer<T, Host> memory(ex, X.cols > 0 ? A.rows * strip : 0);
+    const auto padded = [&](index columns) { return 2 * columns < strip ? columns : strip; };
+    Buffer<T, Host> memory(ex, A.rows * padded(std::min(strip, X.cols)));
     T* table = memory.data();
     for (index c0 = 0; c0 < X.cols; c0 += strip) {
-        const index width = std::min(strip, X.cols - c0);
+        const index width = std::min(strip, X.cols - c0), room = padded(width);
         parallel_for(
             ex, A.rows,
             [&](index p) {
-                T* row = table + p * strip;
+                T* row = table + p * room;
                 for (index c = 0; c < width; ++c) row[c] = X(p, c0 + c);
-                std::fill(row + width, row + strip, T(0));
+                std::fill(row + width, row + room, T(0));
             },
-            strip);
-        for_sketched_columns(ex, A.cols, strip, Y.columns(c0, width), [&](index j, T* sum) {
+            room);
+        for_sketched_columns(ex, A.cols, room, Y.columns(c0, width), [&](index j, T* sum) {
             const index first = A.starts[j], count = A.starts[j + 1] - first;
-            combine_rows(A.values + first, A.row_indices + first, count, table, sum);
+            combine_rows(A.values + first, A.row_indices + first, count, table, room, sum);
         });
         ex.poll();
     }
