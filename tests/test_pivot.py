@@ -210,7 +210,8 @@ def drawn_sketch(A, kind, size, seed, repetition=0):
 
 def pivot_sketch(A, kind, rows, seed, repetition=0, drawn=None):
     """What pivoting looks at: the first rows of a Gaussian sketch; of any other, 2 rows + 24 are
-    drawn and combined by a small Gaussian (large: Hadamard) matrix, which makes them generic.
+    drawn and combined by a small Gaussian matrix, which makes them generic. Many of them: those beyond
+    a power of two are added to the first ones, and a Hadamard matrix of full order combines the sums.
     """
     if kind == "gaussian":
         return drawn_sketch(A, kind, rows if drawn is None else drawn, seed, repetition)[:rows]
@@ -218,10 +219,15 @@ def pivot_sketch(A, kind, rows, seed, repetition=0, drawn=None):
     drawn = 2 * rows + 24 if drawn is None else drawn
     drawn = min(drawn, order) if kind == "srht" else drawn
     native = _native.module()
-    code = 0 if drawn * rows <= 2**15 else 3
-    M = np.empty((rows, drawn))
-    native.sketch_tile(native.SketchOperator(code, rows, drawn, 1, seed, 2, repetition), 0, 0, M)
-    return M @ drawn_sketch(A, kind, drawn, seed, repetition)
+    Y = drawn_sketch(A, kind, drawn, seed, repetition)
+    power = 1 << (drawn.bit_length() - 1)
+    hadamard = drawn * rows > 2**15 and power >= rows
+    if hadamard and power < drawn:
+        Y = np.vstack([Y[:power][: drawn - power] + Y[power:], Y[drawn - power : power]])
+    M = np.empty((rows, len(Y)))
+    op = native.SketchOperator(3 if hadamard else 0, rows, len(Y), 1, seed, 2, repetition)
+    native.sketch_tile(op, 0, 0, M)
+    return M @ Y
 
 
 def lu_oracle(A, kind, k, seed):
