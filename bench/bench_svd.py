@@ -108,7 +108,8 @@ def torch_lowrank(A: Any, k: int) -> Any:
     if sp.issparse(A):
         entries = A.tocoo()
         where = torch.from_numpy(np.stack(entries.coords).astype(np.int64))
-        tensor = torch.sparse_coo_tensor(where, torch.from_numpy(entries.data), A.shape).coalesce()
+        values = torch.from_numpy(entries.data)
+        tensor = torch.sparse_coo_tensor(where, values, A.shape, check_invariants=False).coalesce()
     else:
         tensor = torch.from_numpy(A)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bench_interp as interp
+from . import bench_svd as svd
 from .report import read
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,13 @@ METHODS = {
     interp.PLAIN: "SciPy ID, plain call",
     interp.QR: "SciPy `qr(pivoting=True)`",
 }
+SVD_METHODS = {
+    svd.OURS: "`subspan.svd`",
+    svd.LEARN: "scikit-learn `randomized_svd`",
+    svd.TORCH: "`torch.svd_lowrank`",
+    svd.ARPACK: "SciPy `svds`",
+    svd.NUMPY: "`numpy.linalg.svd`",
+}
 MATRICES = {
     "a": "σᵢ = 10^(-12i/400)",
     "b": "σᵢ = 1/i",
@@ -34,30 +42,42 @@ MATRICES = {
 
 def figures(folder: Path = RESULTS) -> str:
     """Text between the marks."""
-    about, *lines = read(folder / "interp.jsonl")
+    tables = [
+        _table(folder / "interp.jsonl", "Column ID", METHODS),
+        _table(
+            folder / "svd.jsonl",
+            "Truncated SVD, two power iterations, 10 more vectors",
+            SVD_METHODS,
+        ),
+    ]
+    return "\n".join(tables)
+
+
+def _table(path: Path, title: str, methods: dict[str, str]) -> str:
+    about, *lines = read(path)
     times: dict[str, dict[str, Any]] = {}
     for line in lines:
-        if line["kind"] == "time" and line["method"] in METHODS:
+        if line["kind"] == "time" and line["method"] in methods:
             times.setdefault(line["label"], {})[line["method"]] = line
-    head = ["matrix", "k", *METHODS.values()]
-    rows = [_row(cells) for cells in times.values()]
+    head = ["matrix", "k", *methods.values()]
+    rows = [_row(cells, methods) for cells in times.values()]
     rules = ["---", *["---:"] * (len(head) - 1)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in [head, rules, *rows])
     pools = " and ".join(str(pool.get("architecture")) for pool in about["thread_pools"][:1])
     ours = about["subspan"]
     where = (
-        f"Column ID in float64, median time and relative error, {about['affinity']} cores of "
+        f"{title} in float64, median time and relative error, {about['affinity']} cores of "
         f"{about['processor']} ({ours['instruction set']}, OpenBLAS kernels {pools}), numpy "
         f"{ours['numpy']}, SciPy {ours['scipy']}; commit {about['commit']}, {about['date'][:10]}."
     )
     return f"{where}\n\n{table}\n"
 
 
-def _row(cells: dict[str, Any]) -> list[str]:
+def _row(cells: dict[str, Any], methods: dict[str, str]) -> list[str]:
     case = next(iter(cells.values()))["case"]
     matrix = case["matrix"]
     name = f"{matrix['m']} x {matrix['n']}, {MATRICES[matrix['name']]}"
-    texts = [_cell(cells[m]) if m in cells else "" for m in METHODS]
+    texts = [_cell(cells[m]) if m in cells else "" for m in methods]
     return [name, str(case["rank"]), *texts]
 
 
