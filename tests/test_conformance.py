@@ -658,6 +658,25 @@ def test_tolerance_is_honoured(name, dtype, rtol):
 
 
 @to_tolerance
+@pytest.mark.parametrize("rtol", [0.99999, 1.0, 1.5, 100.0])
+@pytest.mark.parametrize("pivoting", [None, "lupp", "cpqr", "rbrp", "greedy"])
+def test_tolerances_that_nothing_meets_as_well(name, rtol, pivoting):
+    """Rank 0 may be the answer."""
+    options = {}
+    if pivoting is not None:
+        if name.startswith(("svd", "range")) or (
+            name == "pivoted_cholesky" and pivoting[0] in "lc"
+        ):
+            return
+        options["pivoting"] = pivoting
+    A = matrix(name)
+    r = ROUTINES[name].call(A, rtol=rtol, rng=0, **options)
+    assert r.converged
+    found = check(name, r, A)
+    assert size_of(A - found, r.error.norm) <= rtol * size_of(A, r.error.norm) * (1 + 1e-6)
+
+
+@to_tolerance
 @pytest.mark.parametrize("norm", ["fro", "spectral"])
 def test_absolute_tolerance(name, norm):
     A = 1e3 * matrix(name)

@@ -175,9 +175,10 @@ void condition(E& ex, MatrixView<T> A) {
 template <class E, class T>
 index solve_transposed(E& ex, MatrixView<T> R, MatrixView<T> X) {
     const index k = R.rows;
+    if (k == 0) return 0;
     const auto diagonal = abs_diagonal(ex, R);
-    const double largest = k > 0 ? *std::max_element(diagonal.begin(), diagonal.end()) : 0.0;
-    const double smallest = k > 0 ? *std::min_element(diagonal.begin(), diagonal.end()) : 0.0;
+    const double largest = *std::max_element(diagonal.begin(), diagonal.end());
+    const double smallest = *std::min_element(diagonal.begin(), diagonal.end());
     if (smallest > static_cast<double>(k) * eps<T> * largest) {
         trsm<T>(ex, Side::Right, Uplo::Upper, Op::Trans, Diag::NonUnit, R, X);
         return k;
