@@ -699,3 +699,11 @@ def test_tolerance_is_honoured_for_every_kind(name, kind, tmp_path):
     assert r.converged
     found = check(name, r, A)
     assert size_of(A - found, r.error.norm) <= 1e-2 * size_of(A, r.error.norm)
+
+
+def test_safetensors_missing_is_named(monkeypatch, tmp_path, rng):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    r = subspan.svd(rng.standard_normal((5, 4)), 2, rng=0)
+    for use in (r.save, subspan.load):
+        with pytest.raises(ImportError, match="pip install safetensors"):
+            use(tmp_path / "r.safetensors")

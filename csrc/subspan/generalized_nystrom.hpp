@@ -71,13 +71,16 @@ void solve_core(E& ex, SketchedTwice<T, E>& A) {
     Buffer<T, E> triangle(ex, l * l), transposed(ex, l * s), core(ex, s * l);
     const auto R = triangle.matrix(l, l), Zt = transposed.matrix(l, s), Z = core.matrix(s, l);
     orthonormalize<E, T>(ex, A.Q(), R);
+    ex.poll();
     sketch(ex, dense_source<T>(A.Q()), A.of.psi, Zt);
     for_each_entry(ex, s, l, TransposeEntry<T>{Zt, Z});
     householder_qr<T>(ex, Z, R);
+    ex.poll();
     // W^T = X^T conj(Z) R^-T.
     for_each_entry(ex, s, l, ConjugateEntry<T>{Z, Z});
     gemm<T>(ex, Op::None, Op::None, T(1), A.Xt.matrix(A.cols, s), Z, T(0), A.W());
     trsm<T>(ex, Side::Right, Uplo::Upper, Op::Trans, Diag::NonUnit, R, A.W());
+    ex.poll();
 }
 
 /// P = (G (A - U diag(s) Vh))^T for the probe G; Vt = Vh^T.

@@ -20,6 +20,7 @@ RotatedSvd<T, E> svd_of_projection(E& ex, MatrixView<T> Bt) {
     RotatedSvd<T, E> small{Buffer<T, E>(ex, l * l), Buffer<T, E>(ex, l * l),
                            Buffer<real_t<T>, E>(ex, l), l};
     orthonormalize<E, T>(ex, Bt, small.U.matrix(l, l));
+    ex.poll();
     thin_svd<T>(ex, small.U.matrix(l, l), small.s.data(), small.Vh.matrix(l, l));
     return small;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,7 @@ class Result:
         }
         text = json.dumps(tree)
         if str(path).endswith(".safetensors"):
+            _require_safetensors(path)
             from safetensors.numpy import save_file
 
             # The format has no complex128: real and imaginary parts become the last axis.
@@ -167,6 +169,7 @@ def load(path: str | Path) -> Result:
     2
     """
     if str(path).endswith(".safetensors"):
+        _require_safetensors(path)
         from safetensors import safe_open
 
         with safe_open(str(path), framework="numpy") as file:
@@ -186,6 +189,13 @@ def load(path: str | Path) -> Result:
     if tree["class"] not in Result._registry:
         raise ValueError(f"path={str(path)!r} holds an unknown result, {tree['class']!r}")
     return Result._registry[tree["class"]]._from_fields(_unflatten(tree["fields"], arrays))
+
+
+def _require_safetensors(path: str | Path) -> None:
+    if importlib.util.find_spec("safetensors") is None:
+        raise ImportError(
+            f"{path} needs safetensors: pip install safetensors, or name the file .npz"
+        )
 
 
 def _read_npz(path: str | Path) -> dict[str, Any]:
