@@ -389,15 +389,18 @@ def test_ctrl_c_ends_a_long_call(name, rng):
                 whole = time.process_time() - start
                 signal.setitimer(signal.ITIMER_PROF, whole / 3)
                 start = time.process_time()
-                with pytest.raises(KeyboardInterrupt):
+                try:
                     call(A, P)
-                interrupted.append((time.process_time() - start) / whole)
+                    interrupted.append(1.0)  # done before the signal came
+                except KeyboardInterrupt:
+                    interrupted.append((time.process_time() - start) / whole)
+                finally:
+                    signal.setitimer(signal.ITIMER_PROF, 0)
                 if interrupted[-1] < 0.85:
                     break
+        assert interrupted[-1] < 0.85, interrupted
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, old)
-    assert min(interrupted) < 0.85, interrupted
 
 
 # ---------------------------------------------------------------- large

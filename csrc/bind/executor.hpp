@@ -112,4 +112,22 @@ class TransposedOutput {
     index rows_, cols_;
 };
 
+template <class T>
+using Columns = py::array_t<T, py::array::f_style>;
+
+/// An F-ordered array on the executor, for writing.
+template <class T>
+class ColumnsOutput {
+  public:
+    ColumnsOutput(Executor& ex, Columns<T>& array)
+        : output_(ex, array.mutable_data(), array.size()),
+          view_(output_.data(), array.shape(0), array.shape(1)) {}
+    MatrixView<T> view() const { return view_; }
+    void finish() { output_.finish(); }
+
+  private:
+    Output<T> output_;
+    MatrixView<T> view_;
+};
+
 }  // namespace subspan::bind

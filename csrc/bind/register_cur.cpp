@@ -5,25 +5,7 @@
 namespace subspan::bind {
 namespace {
 
-template <class T>
-using Columns = py::array_t<T, py::array::f_style>;
-
-/// An F-ordered array on the executor, for writing.
-template <class T>
-class ColumnsOutput {
-  public:
-    ColumnsOutput(Executor& ex, Columns<T>& array)
-        : output_(ex, array.mutable_data(), array.size()),
-          view_(output_.data(), array.shape(0), array.shape(1)) {}
-    MatrixView<T> view() const { return view_; }
-    void finish() { output_.finish(); }
-
-  private:
-    Output<T> output_;
-    MatrixView<T> view_;
-};
-
-/// Writes the factors; returns the rows, the squared error of the columns and of the whole, or -1.
+/// Writes the factors; returns the rows and the squared error, or -1.
 template <class T>
 py::tuple factors(SkeletonHandle<T>& handle, const SourceHandle<T>& source,
                   const SourceHandle<T>& transposed, int core, double tolerance, Columns<T>& Qc,
@@ -40,7 +22,7 @@ py::tuple factors(SkeletonHandle<T>& handle, const SourceHandle<T>& source,
         for (auto* output : {&qc, &rc, &m, &qr, &rr}) output->finish();
     }
     const py::array_t<index> rows(static_cast<py::ssize_t>(found.rows.size()), found.rows.data());
-    return py::make_tuple(rows, found.column_error2, found.error2);
+    return py::make_tuple(rows, found.error2);
 }
 
 template <class T>

@@ -6,20 +6,16 @@
 namespace subspan::bind {
 namespace {
 
-template <class T>
-using Columns = py::array_t<T, py::array::f_style>;
-
 /// Writes Q (m-by-rank, F-ordered) and R (rank-by-n, C-ordered); returns the squared error or -1.
 template <class T>
 double qr_of_skeleton(SkeletonHandle<T>& handle, const SourceHandle<T>& source, double tolerance,
                       Columns<T>& Q, py::array_t<T>& R) {
     Executor& ex = *handle.ex;
     const LoadedSource<T> A(ex, source);
-    Output<T> q(ex, Q.mutable_data(), Q.size());
+    ColumnsOutput<T> q(ex, Q);
     TransposedOutput<T> rt(ex, R);
-    const MatrixView<T> view(q.data(), Q.shape(0), Q.shape(1));
     const Running running;
-    const double left = truncated_qr(ex, A.get(), handle.skeleton, tolerance, view, rt.view());
+    const double left = truncated_qr(ex, A.get(), handle.skeleton, tolerance, q.view(), rt.view());
     q.finish();
     rt.finish();
     return left;
@@ -43,13 +39,12 @@ py::tuple blocked(const SourceHandle<T>& source, index block, const SketchOperat
                   Columns<T>& Q, py::array_t<T>& R, const py::object& progress) {
     Executor ex(poll_of(progress));
     const LoadedSource<T> A(ex, source);
-    Output<T> q(ex, Q.mutable_data(), Q.size());
+    ColumnsOutput<T> q(ex, Q);
     TransposedOutput<T> rt(ex, R);
-    const MatrixView<T> view(q.data(), Q.shape(0), Q.shape(1));
     BlockedQr found;
     {
         const Running running;
-        found = blocked_qr(ex, A.get(), block, G, view, rt.view());
+        found = blocked_qr(ex, A.get(), block, G, q.view(), rt.view());
         q.finish();
         rt.finish();
     }

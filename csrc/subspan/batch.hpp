@@ -50,7 +50,7 @@ Facts svd_of_one(E& ex, const BothWays<T>& A, const RangeOptions& options, bool 
     if (range.residual2 < 0) {
         const auto P = range.probe_matrix();
         project_out(ex, range.Q(), P);
-        facts.error2 = energy<T>(ex, P);
+        facts.error2 = squared_norm(ex, P);
     }
     for (std::size_t j = static_cast<std::size_t>(U.cols); j < all.size(); ++j)
         facts.error2 += static_cast<double>(all[j]) * static_cast<double>(all[j]);

@@ -15,22 +15,6 @@
 
 namespace subspan {
 
-/// to(:, order[j]) = from(:, j); (i, j) runs over the entries of `from`.
-template <class T>
-struct ScatterColumnEntry {
-    MatrixView<const T> from;
-    MatrixView<T> to;
-    const index* order;
-    SUBSPAN_HD void operator()(index i, index j) const { to(i, order[j]) = from(i, j); }
-};
-
-/// The leading columns of the identity.
-template <class T>
-struct IdentityEntry {
-    MatrixView<T> A;
-    SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = T(i == j ? 1 : 0); }
-};
-
 namespace detail {
 
 /// Columns that change place when `chosen` (counted from `first`) come to `first`, `first` + 1, ...

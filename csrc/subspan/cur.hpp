@@ -35,8 +35,7 @@ struct CurFactors {
 
 struct CurChoice {
     std::vector<index> rows;
-    double column_error2 = -1;  // ||A - C C^+ A||_F^2, or -1 where its digits cancelled
-    double error2 = -1;         // that of the whole, likewise
+    double error2 = -1;  // squared error, or -1 where its digits cancelled
 };
 
 /// C = Q_C R_C for the skeleton columns, and Pt = (Q_C^H A)^T unless it is empty.
@@ -116,21 +115,6 @@ void id_core(E& ex, const Skeleton<T, E>& skeleton, const CurFactors<T>& f) {
     gemm<T>(ex, Op::None, Op::None, T(1), f.Rc, WQ, T(0), f.M);
 }
 
-/// to -= from.
-template <class T>
-struct SubtractEntry {
-    MatrixView<const T> from;
-    MatrixView<T> to;
-    SUBSPAN_HD void operator()(index i, index j) const { to(i, j) -= from(i, j); }
-};
-
-template <class T, class E>
-double squared_norm(E& ex, MatrixView<T> A) {
-    Buffer<double, E> norms(ex, A.cols);
-    parallel_for(ex, A.cols, ColumnNorm<T>{A, norms.data()}, A.rows);
-    return sum(ex, norms.data(), A.cols);
-}
-
 /// to(:, j) = scale[j] from(:, j), its upper triangle alone.
 template <class T>
 struct ScaleTriangleEntry {
@@ -191,6 +175,28 @@ void leave_out_arbitrary(E& ex, const CurFactors<T>& f) {
     }
 }
 
+/// M of the core, given Pt = (Q_C^H A)^T unless it is empty and A[I, J]^H for the cross core. Returns the
+/// squared error of the whole if Pt and the difference of energies tell it, else -1.
+template <class T, class E>
+double form_core(E& ex, const Skeleton<T, E>& skeleton, CurCore core, MatrixView<T> Pt,
+                 MatrixView<T> intersection, const CurFactors<T>& f) {
+    const index k = f.M.rows;
+    const bool projected = Pt.cols > 0;
+    Buffer<T, E> projection(ex, k * k);
+    const auto best = projection.matrix(k, k);  // Q_C^H A Q_R
+    if (projected) gemm<T>(ex, Op::Trans, Op::None, T(1), Pt, f.Qr, T(0), best);
+    if (core == CurCore::Projection) copy<E, T>(ex, best, f.M);
+    if (core == CurCore::Cross) cross_core(ex, intersection, f);
+    if (core == CurCore::Id) id_core(ex, skeleton, f);
+    leave_out_arbitrary(ex, f);
+    if (!projected) return -1;
+    // What the best core misses is orthogonal to the difference of the cores.
+    double left = skeleton.norm2 - squared_norm(ex, best);
+    for_each_entry(ex, k, k, SubtractEntry<T>{f.M, best});
+    left += squared_norm(ex, best);
+    return left > 1e4 * eps<T> * skeleton.norm2 ? left : -1;
+}
+
 /// The factors for the skeleton columns; `At` is the source of A^T. Q_C^H A, a pass over A, is what the
 /// projection core needs, and what a tolerance or an exact error needs with the others. With a tolerance,
 /// trailing columns are dropped while the error of the columns stays below it: skeleton.rank becomes
@@ -199,11 +205,11 @@ template <class T, class E, class S>
 CurChoice cur(E& ex, const S& A, const S& At, Skeleton<T, E>& skeleton, CurCore core,
               double tolerance, const CurFactors<T>& out) {
     const index n = A.cols, most = skeleton.rank;
+    const bool at_hand = skeleton.basis.size() > 0;
     if (core == CurCore::Id && skeleton.sketch_cols < most) core = CurCore::Projection;
-    const bool project_A =
-        core == CurCore::Projection || tolerance > 0 || skeleton.basis.size() > 0;
+    const bool project_A = core == CurCore::Projection || tolerance > 0 || at_hand;
     Buffer<T, E> p(ex, project_A ? n * most : 0);
-    auto Pt = p.matrix(n, project_A ? most : 0);
+    const auto Pt = p.matrix(n, project_A ? most : 0);
     cur_columns(ex, A, skeleton, out.Qc, out.Rc, Pt);
 
     CurChoice found;
@@ -211,38 +217,25 @@ CurChoice cur(E& ex, const S& A, const S& At, Skeleton<T, E>& skeleton, CurCore 
         Buffer<double, E> norms(ex, most);
         parallel_for(ex, most, ColumnNorm<T>{Pt, norms.data()}, n);
         const auto energy = fetch(ex, norms.data(), most);
-        const double inner = skeleton.basis.size() > 0 ? 0.0 : tolerance;
-        found.column_error2 = trim(skeleton, energy, inner, 1e4 * eps<T>);
+        trim(skeleton, energy, at_hand ? 0.0 : tolerance, 1e4 * eps<T>);
     }
     const auto f = out.leading(skeleton.rank);
     const index k = skeleton.rank;
     if (k == 0) return found;
-    Pt = Pt.columns(0, project_A ? k : 0);
     found.rows = row_pivots(ex, f.Qc);
     const auto rows = upload<index>(ex, found.rows);
-    Buffer<T, E> intersection(ex, k * k);
+    Buffer<T, E> crossing(ex, k * k);
+    const auto intersection = crossing.matrix(k, k);
     gather_adjoint_rows(ex, At, rows.data(), f.Qr);
     if (core == CurCore::Cross) {
         const auto order = upload<index>(ex, skeleton.perm);
-        for_each_entry(ex, k, k, GatherRowEntry<T>{f.Qr, intersection.matrix(k, k), order.data()});
+        for_each_entry(ex, k, k, GatherRowEntry<T>{f.Qr, intersection, order.data()});
     }
     orthonormalize<E, T>(ex, f.Qr, f.Rr);
     ++skeleton.passes;
     ex.poll();
-
-    Buffer<T, E> projection(ex, k * k);
-    const auto best = projection.matrix(k, k);  // Q_C^H A Q_R
-    if (project_A) gemm<T>(ex, Op::Trans, Op::None, T(1), Pt, f.Qr, T(0), best);
-    if (core == CurCore::Projection) copy<E, T>(ex, best, f.M);
-    if (core == CurCore::Cross) cross_core(ex, intersection.matrix(k, k), f);
-    if (core == CurCore::Id) id_core(ex, skeleton, f);
-    leave_out_arbitrary(ex, f);
-    if (!project_A) return found;
-    // What the best core misses is orthogonal to the difference of the cores.
-    double left = skeleton.norm2 - squared_norm(ex, best);
-    for_each_entry(ex, k, k, SubtractEntry<T>{f.M, best});
-    left += squared_norm(ex, best);
-    if (left > 1e4 * eps<T> * skeleton.norm2) found.error2 = left;
+    const auto projected = Pt.columns(0, project_A ? k : 0);
+    found.error2 = form_core(ex, skeleton, core, projected, intersection, f);
     return found;
 }
 

@@ -50,7 +50,7 @@ double hermitian_part(E& ex, MatrixView<T> H, MatrixView<T> G) {
     Buffer<double, E> norms2(ex, H.cols);
     parallel_for(ex, H.cols, SkewNorm<T>{H, norms2.data()}, H.rows);
     const double apart = std::sqrt(sum(ex, norms2.data(), H.cols));
-    const double size = std::sqrt(energy<T>(ex, H));
+    const double size = std::sqrt(squared_norm(ex, H));
     if (!(apart <= clearly_wrong<T>() * size) && apart > 0)
         throw InvalidArgument(message("A must be Hermitian, but it differs from its adjoint by ",
                                       apart / size, " in relative Frobenius norm",
@@ -146,7 +146,7 @@ Eigenpairs<T, E> whole_pairs(E& ex, const AnySource<T>& A, index k, bool semidef
     std::iota(all.begin(), all.end(), index{0});
     const auto J = upload<index>(ex, all);
     gather_columns(ex, A, J.data(), H);
-    out.range.norm2 = energy<T>(ex, H);
+    out.range.norm2 = squared_norm(ex, H);
     out.range.passes = 1;
     require_in_range<T>(out.range.norm2);
     const double skew2 = hermitian_part(ex, H, G);

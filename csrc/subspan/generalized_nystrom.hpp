@@ -58,7 +58,7 @@ SketchedTwice<T, E> sketch_twice(E& ex, const BothWays<T>& A, const TwoSketches&
     pass.norms2 = sketches.want_norms ? norms2.data() : nullptr;
     sketch_pass(ex, A.A, pass);
     out.passes = 2;
-    out.probe_norm2 = energy<T>(ex, out.probe_matrix());
+    out.probe_norm2 = squared_norm(ex, out.probe_matrix());
     if (sketches.want_norms) out.norm2 = sum(ex, norms2.data(), out.cols);
     require_in_range<T>(sketches.want_norms ? out.norm2 : out.probe_norm2);
     return out;

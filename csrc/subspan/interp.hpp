@@ -52,24 +52,19 @@ void sketched_coefficients(E& ex, const Skeleton<T, E>& skeleton, MatrixView<T> 
     for_each_entry(ex, k, Wt.cols, UnitRowEntry<T>{Wt, order.data()});
 }
 
-/// C = B Rs for the skeleton columns C, overwritten by B, Rs being the triangular factor of their
-/// sketch: B is well conditioned (Fan, Guo, Lin, 2021). Also the factor R of B = Q R. False, and C in
-/// an undefined state, if there is no sketch to speak of or B is not as it should be.
+/// C = B Rs for the skeleton columns C, overwritten by B, preconditioned by their part of the sketch. Also
+/// the factor R of B = Q R. False, and C in an undefined state, if there is no sketch to speak of or B is
+/// not as it should be.
 template <class T, class E>
 bool precondition_skeleton(E& ex, const Skeleton<T, E>& skeleton, index n, MatrixView<T> C,
                            MatrixView<T> Rs, MatrixView<T> R) {
     const index k = C.cols, l = skeleton.sketch_cols;
     if (2 * l < 3 * k || C.rows < 2 * k) return false;
     const auto order = upload<index>(ex, skeleton.perm);
-    Buffer<T, E> yj(ex, k * l), b(ex, l * k);
-    const auto YJ = yj.matrix(k, l), B = b.matrix(l, k);
+    Buffer<T, E> yj(ex, k * l);
+    const auto YJ = yj.matrix(k, l);
     for_each_entry(ex, k, YJ.cols, GatherRowEntry<T>{skeleton.sketch_matrix(n), YJ, order.data()});
-    for_each_entry(ex, l, B.cols, TransposeEntry<T>{YJ, B});
-    householder_qr<T>(ex, B, Rs, false);
-    const auto diagonal = abs_diagonal(ex, Rs);
-    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
-    if (!(*low > static_cast<double>(k) * eps<T> * *high)) return false;
-    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, Rs, C);
+    if (!precondition<T>(ex, YJ, C, Rs, static_cast<double>(k) * eps<T>)) return false;
     return cholesky_factor(ex, C, R, 10.0);
 }
 
@@ -85,8 +80,7 @@ void project_onto_skeleton(E& ex, const S& A, const Skeleton<T, E>& skeleton, Ma
     if (precondition_skeleton(ex, skeleton, A.cols, C, Rs, R2)) {
         gemm<T>(ex, Op::None, Op::None, T(1), R2, Rs, T(0), R);
         ex.poll();
-        apply_adjoint(ex, A, C,
-                      Wt);  // (B^H A)^T; Q^H = R2^-H B^H is applied to this, the smaller one
+        apply_adjoint(ex, A, C, Wt);  // (B^H A)^T; R2^-H is applied to this, smaller than B
         if constexpr (is_complex<T>) for_each_entry(ex, k, k, ConjugateEntry<T>{R2, R2});
         trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R2, Wt);
         return;

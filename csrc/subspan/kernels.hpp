@@ -64,6 +64,15 @@ struct GatherColumnEntry {
     SUBSPAN_HD void operator()(index i, index j) const { to(i, j) = from(i, order[j]); }
 };
 
+/// to(:, order[j]) = from(:, j); (i, j) runs over the entries of `from`.
+template <class T>
+struct ScatterColumnEntry {
+    MatrixView<const T> from;
+    MatrixView<T> to;
+    const index* order;
+    SUBSPAN_HD void operator()(index i, index j) const { to(i, order[j]) = from(i, j); }
+};
+
 /// to(order[i], :) = from(i, :); (i, j) runs over the entries of `from`.
 template <class T>
 struct ScatterRowEntry {
@@ -88,6 +97,13 @@ struct UnitRowEntry {
     MatrixView<T> W;
     const index* order;
     SUBSPAN_HD void operator()(index i, index j) const { W(order[i], j) = T(i == j ? 1 : 0); }
+};
+
+/// The leading columns of the identity.
+template <class T>
+struct IdentityEntry {
+    MatrixView<T> A;
+    SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = T(i == j ? 1 : 0); }
 };
 
 template <class T>
@@ -120,6 +136,23 @@ struct UnitLowerEntry {
     SUBSPAN_HD void operator()(index i, index j) const {
         if (i <= j) A(i, j) = T(i == j ? 1 : 0);
     }
+};
+
+/// Zero above the diagonal.
+template <class T>
+struct LowerTriangleEntry {
+    MatrixView<T> A;
+    SUBSPAN_HD void operator()(index i, index j) const {
+        if (i < j) A(i, j) = T(0);
+    }
+};
+
+/// to -= from.
+template <class T>
+struct SubtractEntry {
+    MatrixView<const T> from;
+    MatrixView<T> to;
+    SUBSPAN_HD void operator()(index i, index j) const { to(i, j) -= from(i, j); }
 };
 
 // Bodies of parallel_for: one index is one row, column or diagonal entry.

@@ -83,7 +83,7 @@ index nystrom_factor(E& ex, MatrixView<T> X, MatrixView<T> Y, double norm_X, dou
     gemm<T>(ex, Op::ConjTrans, Op::None, T(1), X, Y, T(0), product.matrix(l, l));
     hermitian_part(ex, product.matrix(l, l), G);
     gram<T>(ex, X, XX);
-    shift = eps<T> * std::sqrt(energy<T>(ex, Y)) / norm_X;
+    shift = eps<T> * std::sqrt(squared_norm(ex, Y)) / norm_X;
     for (int attempt = 0; attempt < attempts; ++attempt, shift *= 10) {
         const auto nu = static_cast<real_t<T>>(shift);
         for_each_entry(ex, l, R.cols, ShiftEntry<T>{G, XX, nu, R});

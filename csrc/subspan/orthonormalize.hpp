@@ -43,6 +43,24 @@ void copy(E& ex, In<T> from, MatrixView<T> to) {
     for_each_entry(ex, to.rows, to.cols, CopyEntry<T>{from, to});
 }
 
+/// ||A||_F^2.
+template <class E, class T>
+double squared_norm(E& ex, MatrixView<T> A) {
+    Buffer<double, E> norms2(ex, A.cols);
+    parallel_for(ex, A.cols, ColumnNorm<T>{A, norms2.data()}, A.rows);
+    return sum(ex, norms2.data(), A.cols);
+}
+
+/// Y = Y - Q (Q^H Y).
+template <class T, class E>
+void project_out(E& ex, MatrixView<T> Q, MatrixView<T> Y) {
+    if (Q.cols == 0 || Y.cols == 0) return;
+    Buffer<T, E> inner(ex, Q.cols * Y.cols);
+    const auto QY = inner.matrix(Q.cols, Y.cols);
+    gemm<T>(ex, Op::ConjTrans, Op::None, T(1), Q, Y, T(0), QY);
+    gemm<T>(ex, Op::None, Op::None, T(-1), Q, QY, T(1), Y);
+}
+
 /// R^H R = A^H A; false if that is not safely positive definite. `spread` is the largest ratio of
 /// diagonal entries of R that is accepted.
 template <class E, class T>
@@ -66,11 +84,26 @@ bool cholesky_qr(E& ex, MatrixView<T> A, MatrixView<T> R, double spread) {
     return true;
 }
 
-/// A = B R in place, R being the triangular factor of a sketch of A with about twice as many rows as A
-/// has columns: cond(B) is about 6 whatever cond(A) < 1/eps. False, and A untouched, if A is too small
-/// for that to pay or R is numerically singular.
+/// A = B R in place for the triangular factor R of a sketch Y of A, given as its transpose: B is well
+/// conditioned whatever A (Fan, Guo, Lin, 2021). False, and A untouched, if the diagonal of R spans more
+/// than 1 / floor.
 template <class T, class E>
-bool sketched_precondition(E& ex, MatrixView<T> A, MatrixView<T> R) {
+bool precondition(E& ex, In<T> Yt, MatrixView<T> A, MatrixView<T> R, double floor) {
+    Buffer<T, E> memory(ex, Yt.cols * Yt.rows);
+    const auto Y = memory.matrix(Yt.cols, Yt.rows);
+    for_each_entry(ex, Y.rows, Y.cols, TransposeEntry<T>{Yt, Y});
+    householder_qr<T>(ex, Y, R, false);
+    const auto diagonal = abs_diagonal(ex, R);
+    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
+    if (!(*low > floor * *high)) return false;
+    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R, A);
+    return true;
+}
+
+/// The same from a sketch of A made here, with about twice as many rows as A has columns: cond(B) is
+/// about 6 whatever cond(A) < 1/eps. False also if A is too small for that to pay.
+template <class T, class E>
+bool sketch_and_precondition(E& ex, MatrixView<T> A, MatrixView<T> R) {
     const index k = A.cols;
     SketchOperator S;
     S.kind = SketchKind::SparseSign;
@@ -78,16 +111,10 @@ bool sketched_precondition(E& ex, MatrixView<T> A, MatrixView<T> R) {
     S.dim = A.rows;
     S.id.operand = 3;
     if (A.rows < 2 * S.size) return false;
-    Buffer<T, E> transposed(ex, k * S.size), sketched(ex, S.size * k);
-    const auto Yt = transposed.matrix(k, S.size), Y = sketched.matrix(S.size, k);
+    Buffer<T, E> sketched(ex, k * S.size);
+    const auto Yt = sketched.matrix(k, S.size);
     sketch(ex, dense_source<T>(A), S, Yt);
-    for_each_entry(ex, S.size, Y.cols, TransposeEntry<T>{Yt, Y});
-    householder_qr<T>(ex, Y, R, false);
-    const auto diagonal = abs_diagonal(ex, R);
-    const auto [low, high] = std::minmax_element(diagonal.begin(), diagonal.end());
-    if (!(*low > 10 * static_cast<double>(k) * eps<T> * *high)) return false;
-    trsm<T>(ex, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R, A);
-    return true;
+    return precondition<T>(ex, Yt, A, R, 10 * static_cast<double>(k) * eps<T>);
 }
 
 /// A = B R in place by LU with partial pivoting: B is a row permutation of the unit lower triangular
@@ -130,7 +157,7 @@ void orthonormalize(E& ex, MatrixView<T> A, MatrixView<T> R) {
     };
     double spread = 2.0;  // what the last factor may show
     if (!cholesky_qr(ex, A, R, safe)) {
-        if (A.rows >= tall_enough_to_sketch * k && sketched_precondition(ex, A, R)) {
+        if (A.rows >= tall_enough_to_sketch * k && sketch_and_precondition(ex, A, R)) {
             spread = 10.0;
         } else {
             lu_precondition(ex, A, R);
@@ -166,7 +193,7 @@ void condition(E& ex, MatrixView<T> A) {
     Buffer<T, E> factor(ex, k * k);
     const auto R = factor.matrix(k, k);
     if (k == 0) return;
-    if (A.rows >= tall_enough_to_sketch * k && sketched_precondition(ex, A, R)) return;
+    if (A.rows >= tall_enough_to_sketch * k && sketch_and_precondition(ex, A, R)) return;
     lu_precondition(ex, A, R);
 }
 

@@ -23,15 +23,6 @@ struct PositiveDiagonal {
     }
 };
 
-/// Zero above the diagonal: what an upper trapezoidal R has below it, in its transpose.
-template <class T>
-struct LowerTriangleEntry {
-    MatrixView<T> A;
-    SUBSPAN_HD void operator()(index i, index j) const {
-        if (i < j) A(i, j) = T(0);
-    }
-};
-
 /// Q R = A_J for the skeleton columns: preconditioned Cholesky-QR where their sketch allows it.
 template <class T, class E, class S>
 void orthonormal_skeleton(E& ex, const S& A, const Skeleton<T, E>& skeleton, MatrixView<T> Q,
@@ -48,18 +39,6 @@ void orthonormal_skeleton(E& ex, const S& A, const Skeleton<T, E>& skeleton, Mat
     }
     gather_columns(ex, A, order.data(), Q);
     orthonormalize<E, T>(ex, Q, R);
-}
-
-/// Wt = (Q^H A)^T. One pass over A.
-template <class T, class E, class S>
-void project(E& ex, const S& A, MatrixView<T> Q, MatrixView<T> Wt) {
-    Buffer<T, E> conjugated(ex, is_complex<T> ? Q.rows * Q.cols : 0);
-    auto X = Q;
-    if constexpr (is_complex<T>) {
-        X = conjugated.matrix(Q.rows, Q.cols);
-        for_each_entry(ex, X.rows, X.cols, ConjugateEntry<T>{Q, X});
-    }
-    apply_transpose(ex, A, X, Wt);
 }
 
 /// Rt = (Q^H A[:, perm])^T, its leading triangle taken from R11. One pass over A.

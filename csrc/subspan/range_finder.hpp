@@ -67,18 +67,7 @@ void multiply(E& ex, const BothWays<T>& A, MatrixView<T> X, MatrixView<T> Y) {
 /// Bt = (Q^H A)^T.
 template <class T, class E>
 void project(E& ex, const BothWays<T>& A, MatrixView<T> Q, MatrixView<T> Bt) {
-    apply_adjoint(ex, A.A, Q, Bt);
-    if constexpr (is_complex<T>) for_each_entry(ex, Q.rows, Q.cols, ConjugateEntry<T>{Q, Q});
-}
-
-/// Y = Y - Q (Q^H Y).
-template <class T, class E>
-void project_out(E& ex, MatrixView<T> Q, MatrixView<T> Y) {
-    if (Q.cols == 0 || Y.cols == 0) return;
-    Buffer<T, E> inner(ex, Q.cols * Y.cols);
-    const auto QY = inner.matrix(Q.cols, Y.cols);
-    gemm<T>(ex, Op::ConjTrans, Op::None, T(1), Q, Y, T(0), QY);
-    gemm<T>(ex, Op::None, Op::None, T(-1), Q, QY, T(1), Y);
+    project(ex, A.A, Q, Bt);
 }
 
 /// Columns of Y that are independent up to `floor`, chosen by pivoted QR of R for Y = Q R, in place of
@@ -120,14 +109,6 @@ index orthonormalize_against(E& ex, MatrixView<T> Q, MatrixView<T> Y, double flo
     return kept;
 }
 
-/// Sum of squares of the entries.
-template <class T, class E>
-double energy(E& ex, MatrixView<T> A) {
-    Buffer<double, E> norms2(ex, A.cols);
-    parallel_for(ex, A.cols, ColumnNorm<T>{A, norms2.data()}, A.rows);
-    return sum(ex, norms2.data(), A.cols);
-}
-
 /// ||A||_F, estimated from the probe for operators.
 template <class T, class E>
 double norm_of(const Range<T, E>& range) {
@@ -149,9 +130,9 @@ void test_products(E& ex, const BothWays<T>& A, const SketchOperator& S,
     pass.norms2 = options.want_norms ? norms2.data() : nullptr;
     sketch_pass(ex, A.At, pass);
     ++range.passes;
-    if (range.probes > 0) range.probe_norm2 = energy<T>(ex, range.probe_matrix());
+    if (range.probes > 0) range.probe_norm2 = squared_norm(ex, range.probe_matrix());
     if (options.want_norms) range.norm2 = sum(ex, norms2.data(), range.rows);
-    require_in_range<T>(options.want_norms ? range.norm2 : energy(ex, Y));
+    require_in_range<T>(options.want_norms ? range.norm2 : squared_norm(ex, Y));
 }
 
 /// Q = orth((A A^H)^q Q) outside the span of the basis so far; Z is workspace, cols-by-Q.cols. Returns
@@ -307,13 +288,13 @@ void find_to_tolerance(E& ex, const BothWays<T>& A, const RangeOptions& options,
             project(ex, A, next, Bt);
             ++range.passes;
         }
-        taken += energy<T>(ex, Bt);
+        taken += squared_norm(ex, Bt);
         project_out(ex, next, P);
         range.size += kept;
 
         const double left = range.norm2 - taken;
         const bool exact = range.norm2 > 0 && left > 1e4 * eps<T> * range.norm2;
-        const double seen = std::sqrt(energy<T>(ex, P));
+        const double seen = std::sqrt(squared_norm(ex, P));
         const double residual = exact ? std::sqrt(left) : seen;
         range.residual2 = exact ? left : -1;
         const double previous = range.history.empty() ? norm : range.history.back().residual;
@@ -343,7 +324,7 @@ Range<T, E> factor_whole(E& ex, const BothWays<T>& A) {
     std::iota(all.begin(), all.end(), index{0});
     const auto order = upload<index>(ex, all);
     gather_columns(ex, tall, order.data(), range.Q());
-    range.norm2 = energy<T>(ex, range.Q());
+    range.norm2 = squared_norm(ex, range.Q());
     require_in_range<T>(range.norm2);
     orthonormalize<E, T>(ex, range.Q(), factor.matrix(n, n));
     for_each_entry(ex, n, n, TransposeEntry<T>{factor.matrix(n, n), range.Bt()});
@@ -364,7 +345,7 @@ Range<T, E> find_range(E& ex, const BothWays<T>& A, const RangeOptions& options)
     else
         find_subspace(ex, A, options, range);
     if (range.residual2 < 0 && options.project && range.norm2 > 0) {
-        const double left = range.norm2 - energy<T>(ex, range.Bt());
+        const double left = range.norm2 - squared_norm(ex, range.Bt());
         if (left > 1e4 * eps<T> * range.norm2) range.residual2 = left;
     }
     return range;

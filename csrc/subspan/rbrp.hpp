@@ -109,9 +109,9 @@ class BlockPivoter {
         const auto V = block.matrix(m, c);
         const auto J = upload<index>(ex_, candidates);
         gather_columns(ex_, A_, J.data(), V);
-        project_out(V);
+        project_out(ex_, basis(), V);
         if (far_below(candidates, d))
-            project_out(V);  // one loses orthogonality as residuals shrink
+            project_out(ex_, basis(), V);  // one loses orthogonality as residuals shrink
 
         const auto kept = filter(V, round);
         const index added = static_cast<index>(kept.size());
@@ -126,7 +126,7 @@ class BlockPivoter {
         const auto R = triangle.matrix(added, added);
         orthonormalize<E, T>(ex_, Qn, R);
         if (rank_ > 0) {
-            project_out(Qn);
+            project_out(ex_, basis(), Qn);
             orthonormalize<E, T>(ex_, Qn, R);
         }
         append_rows(Qn, pivots);
@@ -140,14 +140,6 @@ class BlockPivoter {
             const auto at = static_cast<std::size_t>(j);
             return d[at] <= 1e4 * eps<T> * norms2_[at];
         });
-    }
-
-    void project_out(MatrixView<T> V) {
-        if (rank_ == 0) return;
-        Buffer<T, E> coefficients(ex_, rank_ * V.cols);
-        const auto C = coefficients.matrix(rank_, V.cols);
-        gemm<T>(ex_, Op::ConjTrans, Op::None, T(1), Q().columns(0, rank_), V, T(0), C);
-        gemm<T>(ex_, Op::None, Op::None, T(-1), Q().columns(0, rank_), C, T(1), V);
     }
 
     std::vector<index> filter(MatrixView<T> V, index round) {
@@ -169,11 +161,8 @@ class BlockPivoter {
     /// W = Qn^H A, kept transposed; entries that are zero in exact arithmetic are set to zero.
     void append_rows(MatrixView<T> Qn, const std::vector<index>& pivots) {
         const index added = Qn.cols;
-        Buffer<T, E> conjugated(ex_, Qn.rows * added);
-        const auto Qc = conjugated.matrix(Qn.rows, added);
-        for_each_entry(ex_, Qn.rows, Qc.cols, ConjugateEntry<T>{Qn, Qc});
         const auto W = Rt().columns(rank_, added);
-        apply_transpose(ex_, A_, Qc, W);
+        project(ex_, A_, Qn, W);
         clear_triangle(W, pivots);
         parallel_for(ex_, n_, DowndateNorm<T>{W, d_.data()}, added);
         if (sketched_) sketched_.subtract(ex_, Qn, W);
@@ -337,6 +326,7 @@ class BlockPivoter {
     }
 
     MatrixView<T> Q() const { return q_.matrix(A_.rows, capacity_); }
+    MatrixView<T> basis() const { return Q().columns(0, rank_); }
     MatrixView<T> Rt() const { return rt_.matrix(n_, capacity_); }
 
     void reserve(index columns) {

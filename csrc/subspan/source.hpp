@@ -119,4 +119,11 @@ void apply_adjoint(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Y) {
     apply_transpose(ex, A, X, Y);
 }
 
+/// Wt = (Q^H A)^T, one pass over A; Q is conjugated and restored.
+template <class T, class E, class S>
+void project(E& ex, const S& A, MatrixView<T> Q, MatrixView<T> Wt) {
+    apply_adjoint(ex, A, Q, Wt);
+    if constexpr (is_complex<T>) for_each_entry(ex, Q.rows, Q.cols, ConjugateEntry<T>{Q, Q});
+}
+
 }  // namespace subspan

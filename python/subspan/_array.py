@@ -100,6 +100,12 @@ def to_caller(value: _T, library: Library) -> _T:
     return _with_each_part(value, give)
 
 
+def ldexp(array: NDArray[Any], exponent: Any) -> NDArray[Any]:
+    """``array * 2**exponent``, complex or not, where ``2**exponent`` itself may overflow."""
+    parts = np.ascontiguousarray(array)
+    return np.asarray(np.ldexp(parts.view(parts.real.dtype), exponent).view(parts.dtype))
+
+
 def caller_of(result: Any) -> Library:
     """Return the library whose arrays a result holds."""
     found = (library_of(part) for part in _parts(result))

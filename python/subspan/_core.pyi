@@ -123,7 +123,7 @@ def cur(
     M: NDArray[Any],
     Qr: NDArray[Any],
     Rr: NDArray[Any],
-) -> tuple[NDArray[np.int64], float, float]: ...
+) -> tuple[NDArray[np.int64], float]: ...
 def cur_probe_gram(
     skeleton: Skeleton,
     G: SketchOperator,

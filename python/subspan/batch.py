@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import _native
 from . import error as _error
-from ._array import as_array, to_host
+from ._array import as_array, ldexp, to_host
 from ._progress import Progress
 from .config import blas_name
 from .goal import Goal
@@ -88,9 +88,9 @@ class Batch:
     def scaled_back(self, values: NDArray[Any]) -> NDArray[Any]:
         """Undo the scaling of factors or errors; those of zero matrices are zero."""
         per_matrix = (-1,) + (1,) * (values.ndim - 1)
-        parts = np.ldexp(values.view(values.real.dtype), self.exponents.reshape(per_matrix))
-        parts[self.zero] = 0
-        return np.asarray(parts.view(values.dtype))
+        scaled = ldexp(values, self.exponents.reshape(per_matrix))
+        scaled[self.zero] = 0
+        return scaled
 
 
 def as_batch(A: Any) -> Batch:

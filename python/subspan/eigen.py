@@ -182,11 +182,10 @@ def eigh(
         found.vectors(V)
     real = np.zeros(0, source.dtype).real.dtype
     certificate = _certificate(found, settings, source.dtype)
-    value, upper = (float(np.ldexp(x, exponent)) for x in (certificate.value, certificate.upper))
     result = EighResult(
         w=np.ldexp(found.values, exponent).astype(real),
         V=V,
-        error=dataclasses.replace(certificate, value=value, upper=upper),
+        error=certificate.scaled(exponent),
         converged=True,
         stop_reason="rank" if len(found.values) == goal.rank else "exhausted",
         plan=_plan(source, settings, found, exponent, work),

@@ -138,7 +138,6 @@ def generalized_nystrom(
         found.vectors(U, Vh, gram)
     norm2 = found.norm2 if found.norm2 >= 0 else found.probe_norm2
     certificate = _error.from_probe_gram(gram, "fro", float(np.sqrt(norm2)))
-    value, upper = (float(np.ldexp(x, exponent)) for x in (certificate.value, certificate.upper))
     return _result(
         source,
         sizes,
@@ -148,7 +147,7 @@ def generalized_nystrom(
         U=U,
         s=np.ldexp(found.singular_values()[:k], exponent),
         Vh=Vh,
-        error=dataclasses.replace(certificate, value=value, upper=upper),
+        error=certificate.scaled(exponent),
         stop_reason="rank",
     )
 

@@ -33,6 +33,10 @@ class Goal:
             f"rtol={self.rtol:g} is below what {dtype} allows; expected at least {smallest:.2g}"
         )
 
+    def scaled(self, exponent: int) -> Goal:
+        """Return the goal for ``2**exponent`` times the matrix."""
+        return dataclasses.replace(self, atol=float(np.ldexp(self.atol, exponent)))
+
     def tolerance(self, reference: float) -> float:
         """Return the largest error allowed, `reference` being the norm of A."""
         return max(self.rtol * reference, self.atol)

@@ -92,6 +92,12 @@ class Selection:
         """Whether a tolerance may stop the selection before the rank does."""
         return self.atol > 0 or self.rtol > 0
 
+    def tolerance(self, norm2: float) -> float:
+        """Return the largest error allowed, 0 for none; `norm2` is ``||A||_F^2``, negative if unknown."""
+        if not self.to_tolerance or norm2 < 0:
+            return 0.0
+        return max(self.rtol * float(np.sqrt(norm2)), self.atol)
+
 
 def choose_pivoting(
     source: Source, pivoting: str, sketch: str | None, tolerance: bool, reasons: dict[str, str]

@@ -15,7 +15,7 @@ from ._rng import seed_word
 from .config import blas_name
 from .goal import Goal, as_goal
 from .pivot import KIND_CODES, STOP_REASONS, choose_sketch, in_range
-from .result import ErrorEstimate, Plan, Result
+from .result import ErrorEstimate, Plan, Result, history_of
 from .source import Source, as_source
 
 PROBES = 16
@@ -78,22 +78,10 @@ class FoundRange:
     exponent: int
     spectral_norm: float
 
-    def scaled_back(self, certificate: ErrorEstimate) -> ErrorEstimate:
-        """Return a certificate of A from one of the scaled matrix."""
-        value, upper = (
-            float(np.ldexp(x, self.exponent)) for x in (certificate.value, certificate.upper)
-        )
-        return dataclasses.replace(certificate, value=value, upper=upper)
-
     @property
     def history(self) -> tuple[dict[str, Any], ...]:
         """Blocks of an adaptive method."""
-        names = ("rank", "residual", "exact", "accepted", "proposed")
-        entries = [dict(zip(names, row, strict=True)) for row in self.basis.history]
-        return tuple(
-            {**entry, "residual": float(np.ldexp(entry["residual"], self.exponent))}
-            for entry in entries
-        )
+        return history_of(self.basis.history, self.exponent)
 
     @property
     def leave_one_out(self) -> float:
@@ -118,8 +106,7 @@ def find_range(
         scaled, exponent = in_range(source)
     if scaled is source:
         return None
-    goal = dataclasses.replace(goal, atol=float(np.ldexp(goal.atol, -exponent)))
-    return _find(scaled, goal, settings, seed, progress, project, exponent)
+    return _find(scaled, goal.scaled(-exponent), settings, seed, progress, project, exponent)
 
 
 def _find(
@@ -348,7 +335,7 @@ def range_finder(
     stop = STOP_REASONS[found.basis.stop]
     result = RangeResult(
         Q=Q,
-        error=found.scaled_back(certificate),
+        error=certificate.scaled(found.exponent),
         converged=found.goal.met_by(certificate, selection_agrees=stop == "tolerance"),
         stop_reason=stop,
         leave_one_out=found.leave_one_out,

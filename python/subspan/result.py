@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -41,6 +41,11 @@ class ErrorEstimate:
     kind: str
     upper: float
     failure_probability: float
+
+    def scaled(self, exponent: int) -> ErrorEstimate:
+        """Return the certificate of ``2**exponent`` times the matrix."""
+        value, upper = (float(np.ldexp(x, exponent)) for x in (self.value, self.upper))
+        return dataclasses.replace(self, value=value, upper=upper)
 
     def __repr__(self) -> str:
         sign = {"exact": "=", "estimate": "~", "bound": "<="}[self.kind]
@@ -88,6 +93,19 @@ class Plan:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def history_of(rows: Any, exponent: int = 0) -> tuple[dict[str, Any], ...]:
+    """Blocks of an adaptive method as the compiled module lists them, of ``2**exponent`` times the matrix."""
+    names = ("rank", "residual", "exact", "accepted", "proposed")
+    return scaled_history((dict(zip(names, row, strict=True)) for row in rows), exponent)
+
+
+def scaled_history(history: Iterable[dict[str, Any]], exponent: int) -> tuple[dict[str, Any], ...]:
+    """Return the history of ``2**exponent`` times the matrix."""
+    return tuple(
+        {**entry, "residual": float(np.ldexp(entry["residual"], exponent))} for entry in history
+    )
 
 
 class Result:

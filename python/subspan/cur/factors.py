@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from .. import _native
 from .. import error as _error
+from .._array import ldexp
 from .._progress import Progress
 from ..goal import Goal
-from ..interp.certificate import with_value
+from ..interp.certificate import from_probe, spectral_norm_of, with_value
 from ..interp.request import Request
 from ..interp.settings import PROBES, plan_of, resolve
 from ..pivot import STOP_REASONS, Selection, in_range, select
-from ..qr.certificate import revealed_error, spectral_norm_of
-from ..result import ErrorEstimate, Plan
+from ..qr.certificate import revealed_error
+from ..result import ErrorEstimate, Plan, history_of, scaled_history
 from ..source import Source
 from .decomposition import CURDecomposition
 
@@ -36,26 +37,17 @@ def factor(source: Source, request: Request, core: str, progress: Progress) -> C
         scaled, exponent = in_range(source)
     if scaled is source:
         return _nothing_chosen(source, request, core, progress)
-    goal = dataclasses.replace(request.goal, atol=float(np.ldexp(request.goal.atol, -exponent)))
-    found = _to_goal(scaled, dataclasses.replace(request, goal=goal), core, progress)
-    value, upper = (float(np.ldexp(x, exponent)) for x in (found.error.value, found.error.upper))
-
-    def restored(part: NDArray[Any]) -> NDArray[Any]:
-        part = np.ascontiguousarray(part)
-        return np.asarray(np.ldexp(part.view(part.real.dtype), exponent).view(part.dtype))
-
+    request = dataclasses.replace(request, goal=request.goal.scaled(-exponent))
+    found = _to_goal(scaled, request, core, progress)
     return dataclasses.replace(
         found,
         C=source.columns(found.columns),
         R=source.transposed.columns(found.rows).T,
-        middle=restored(found.middle),
-        left_factor=restored(found.left_factor),
-        right_factor=restored(found.right_factor),
-        error=dataclasses.replace(found.error, value=value, upper=upper),
-        history=tuple(
-            {**entry, "residual": float(np.ldexp(entry["residual"], exponent))}
-            for entry in found.history
-        ),
+        middle=ldexp(found.middle, exponent),
+        left_factor=ldexp(found.left_factor, exponent),
+        right_factor=ldexp(found.right_factor, exponent),
+        error=found.error.scaled(exponent),
+        history=scaled_history(found.history, exponent),
     )
 
 
@@ -101,10 +93,8 @@ def _run(
     rows, revealed = np.empty(0, np.int64), -1.0
     with progress.stage("rows and core"):
         if k:
-            tolerance = 0.0
-            if settings.to_tolerance and skeleton.norm2 >= 0:
-                tolerance = max(settings.rtol * float(np.sqrt(skeleton.norm2)), settings.atol)
-            rows, _, revealed = native.cur(
+            tolerance = settings.tolerance(skeleton.norm2)
+            rows, revealed = native.cur(
                 skeleton, source.native, other.native, CORES.index(core), tolerance, *factors
             )
             k = skeleton.rank
@@ -136,10 +126,7 @@ def _run(
         error=certificate,
         converged=True,
         stop_reason=STOP_REASONS[skeleton.stop],
-        history=tuple(
-            dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
-            for row in skeleton.history
-        ),
+        history=history_of(skeleton.history),
         plan=plan,
         seed=request.seed,
     )
@@ -159,19 +146,17 @@ def _certify(
     norm = request.goal.norm
     if norm == "fro" and revealed >= 0:
         return revealed_error(revealed, skeleton.norm2, factors[1])
-    probe = np.empty((settings.probes, settings.probes), source.dtype)
     native = _native.module()
     G = native.SketchOperator(0, settings.probes, source.shape[0], 1, request.seed, 1)
-    native.cur_probe_gram(skeleton, G, *factors, probe)
-    reference = float(np.sqrt(skeleton.norm2)) if skeleton.norm2 >= 0 else -1.0
-    if norm == "spectral":
-        reference = spectral_norm
-    elif reference < 0:  # an operator: its norm from the same probe
-        of_A = np.empty_like(probe)
-        left, middle, right = factors
-        native.cur_probe_gram(skeleton, G, left[:, :0], middle[:0, :0], right[:, :0], of_A)
-        reference = float(np.sqrt(np.real(np.trace(of_A))))
-    return _error.from_probe_gram(probe, norm, reference)
+    left, middle, right = factors
+
+    def gram(rank: int) -> NDArray[Any]:
+        out = np.empty((settings.probes, settings.probes), source.dtype)
+        parts = left[:, :rank], middle[:rank, :rank], right[:, :rank]
+        native.cur_probe_gram(skeleton, G, *parts, out)
+        return out
+
+    return from_probe(gram(len(middle)), lambda: gram(0), norm, skeleton.norm2, spectral_norm)
 
 
 def _judged(

@@ -9,11 +9,10 @@ import numpy as np
 
 from .. import error as _error
 from .._progress import Progress
-from ..goal import Goal
 from ..pivot import STOP_REASONS, Selection, in_range, select
-from ..result import ErrorEstimate, Plan
+from ..result import Plan, history_of, scaled_history
 from ..source import Source
-from .certificate import certify, with_value
+from .certificate import certify, conclude, spectral_norm_of
 from .decomposition import InterpolativeDecomposition
 from .request import Request
 from .settings import PROBES, plan_of, resolve
@@ -55,18 +54,13 @@ def _at_any_scale(
         scaled, exponent = in_range(source)
     if scaled is source:
         return _nothing_chosen(source, request, settings, progress)
-    goal = dataclasses.replace(request.goal, atol=float(np.ldexp(request.goal.atol, -exponent)))
-    found = _run(scaled, dataclasses.replace(request, goal=goal), settings, mode, progress)
-    value, upper = (float(np.ldexp(x, exponent)) for x in (found.error.value, found.error.upper))
-    history = tuple(
-        {**entry, "residual": float(np.ldexp(entry["residual"], exponent))}
-        for entry in found.history
-    )
+    request = dataclasses.replace(request, goal=request.goal.scaled(-exponent))
+    found = _run(scaled, request, settings, mode, progress)
     return dataclasses.replace(
         found,
         skeleton=source.columns(found.indices),
-        error=dataclasses.replace(found.error, value=value, upper=upper),
-        history=history,
+        error=found.error.scaled(exponent),
+        history=scaled_history(found.history, exponent),
     )
 
 
@@ -77,12 +71,8 @@ def _run(
     before = source.passes
     if goal.to_tolerance:
         settings.rtol, settings.atol = goal.rtol, goal.atol
-    spectral_norm = 0.0
+    spectral_norm = spectral_norm_of(source, goal, request.seed, progress)
     if goal.norm == "spectral":
-        if source.kind != "operator":
-            source.magnitude()  # refuses NaN and infinity, saying where
-        with progress.stage("norm of A"):
-            spectral_norm = _error.norm(source.matrix, norm="spectral", rng=request.seed)
         settings.probes = PROBES
         if goal.to_tolerance:
             settings.atol, settings.rtol = goal.tolerance(spectral_norm), 0.0
@@ -92,53 +82,27 @@ def _run(
     with progress.stage("coefficients"):
         W = np.empty((skeleton.rank, n), source.dtype)
         if skeleton.rank:
-            tolerance = 0.0
-            if settings.to_tolerance and skeleton.norm2 >= 0:
-                tolerance = max(settings.rtol * float(np.sqrt(skeleton.norm2)), settings.atol)
+            tolerance = settings.tolerance(skeleton.norm2)
             revealed = skeleton.coefficients(source.native, mode, tolerance, W)
             W = W[: skeleton.rank]
         indices = np.array(skeleton.permutation[: skeleton.rank])
         columns = source.columns(indices)
     with progress.stage("certificate"):
         certificate = certify(skeleton, settings, goal, W, revealed, spectral_norm)
-    history = tuple(
-        dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
-        for row in skeleton.history
-    )
     passes = source.passes - before if source.kind == "blocks" else int(skeleton.passes)
-    agrees = STOP_REASONS[skeleton.stop] == "tolerance"
     found = InterpolativeDecomposition(
         indices=indices,
         coefficients=W,
         skeleton=columns,
         axis=1,
         error=certificate,
-        converged=goal.met_by(certificate, selection_agrees=agrees),
+        converged=True,
         stop_reason=STOP_REASONS[skeleton.stop],
-        history=history,
+        history=history_of(skeleton.history),
         plan=plan_of(source, settings, mode, skeleton, progress, passes),
         seed=request.seed,
     )
-    if goal.norm == "spectral":
-        with progress.stage("spectral error"):
-            value = _error.spectral_error(source.matrix, found, request.seed)
-        found = dataclasses.replace(found, error=with_value(certificate, value, spectral_norm))
-    elif goal.to_tolerance and rounding_decides(goal, certificate):
-        with progress.stage("certificate"):
-            found = dataclasses.replace(found, error=found.error_exact(source.matrix))
-    converged = goal.met_by(found.error, selection_agrees=agrees)
-    reason = found.stop_reason
-    if goal.to_tolerance:
-        # Where the selection believes in a tolerance that the certificate denies, no column helps.
-        reason = "tolerance" if converged else {"tolerance": "exhausted"}.get(reason, reason)
-    return dataclasses.replace(found, converged=converged, stop_reason=reason)
-
-
-def rounding_decides(goal: Goal, certificate: ErrorEstimate) -> bool:
-    """Tell whether the revealed error meets the tolerance, and rounding could undo that."""
-    if certificate.kind != "exact":
-        return False
-    return certificate.value <= goal.allowed(certificate) < certificate.upper
+    return conclude(source, goal, found, spectral_norm, progress)
 
 
 def _nothing_chosen(

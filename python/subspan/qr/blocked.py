@@ -11,12 +11,13 @@ from .. import error as _error
 from .._array import as_rank
 from .._progress import Progress
 from ..config import blas_name
+from ..interp.certificate import conclude, spectral_norm_of
 from ..interp.request import Request
 from ..interp.settings import prefers_lapack
 from ..pivot import Selection, choose_block, fits_in_cache
 from ..result import Plan
 from ..source import Source
-from .certificate import conclude, revealed_error, spectral_norm_of
+from .certificate import revealed_error
 from .decomposition import PivotedQR
 
 _BLOCK = 64

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from .. import _native
 from .. import error as _error
+from .._array import ldexp
 from .._progress import Progress
+from ..interp.certificate import conclude, from_probe, spectral_norm_of
 from ..interp.request import Request
 from ..interp.settings import PROBES, plan_of, resolve
 from ..pivot import STOP_REASONS, Selection, in_range, select
-from ..result import ErrorEstimate, Plan
+from ..result import ErrorEstimate, Plan, history_of, scaled_history
 from ..source import Source
 from .blocked import blocked, choose_blocked, serves_blocked
-from .certificate import conclude, revealed_error, spectral_norm_of
+from .certificate import revealed_error
 from .decomposition import PivotedQR
 
 
@@ -50,19 +52,13 @@ def _at_any_scale(
         return _nothing_chosen(
             source, request, progress, request.goal.rank if run is blocked else 0
         )
-    goal = dataclasses.replace(request.goal, atol=float(np.ldexp(request.goal.atol, -exponent)))
-    found = run(scaled, dataclasses.replace(request, goal=goal), progress)
-    value, upper = (float(np.ldexp(x, exponent)) for x in (found.error.value, found.error.upper))
-    history = tuple(
-        {**entry, "residual": float(np.ldexp(entry["residual"], exponent))}
-        for entry in found.history
-    )
-    real = found.R.real.dtype
+    request = dataclasses.replace(request, goal=request.goal.scaled(-exponent))
+    found = run(scaled, request, progress)
     return dataclasses.replace(
         found,
-        R=np.ldexp(found.R.view(real), exponent).view(found.R.dtype),
-        error=dataclasses.replace(found.error, value=value, upper=upper),
-        history=history,
+        R=ldexp(found.R, exponent),
+        error=found.error.scaled(exponent),
+        history=scaled_history(found.history, exponent),
     )
 
 
@@ -93,22 +89,18 @@ def _truncated(source: Source, request: Request, progress: Progress) -> PivotedQ
         R = np.empty((skeleton.rank, n), source.dtype)
         piv = np.array(skeleton.permutation)
         if skeleton.rank:
-            tolerance = 0.0
-            if settings.to_tolerance and skeleton.norm2 >= 0:
-                tolerance = max(settings.rtol * float(np.sqrt(skeleton.norm2)), settings.atol)
+            tolerance = settings.tolerance(skeleton.norm2)
             revealed = _native.module().truncated_qr(skeleton, source.native, tolerance, Q, R)
             Q, R = Q[:, : skeleton.rank], R[: skeleton.rank]
     with progress.stage("certificate"):
         certificate = _certify(source, skeleton, settings, request, Q, R, revealed, spectral_norm)
-    history = tuple(
-        dict(zip(("rank", "residual", "exact", "accepted", "proposed"), row, strict=True))
-        for row in skeleton.history
-    )
     passes = source.passes - before if source.kind == "blocks" else int(skeleton.passes)
     plan = plan_of(source, settings, mode, skeleton, progress, passes)
     del plan.choices["coefficients"]
     stop = STOP_REASONS[skeleton.stop]
-    found = PivotedQR(Q, R, piv, certificate, True, stop, history, plan, request.seed)
+    found = PivotedQR(
+        Q, R, piv, certificate, True, stop, history_of(skeleton.history), plan, request.seed
+    )
     return conclude(source, goal, found, spectral_norm, progress)
 
 
@@ -127,18 +119,16 @@ def _certify(
         revealed = skeleton.history[-1][1] ** 2
     if request.goal.norm == "fro" and revealed >= 0:
         return revealed_error(revealed, skeleton.norm2, R)
-    probe = np.empty((settings.probes, settings.probes), R.dtype)
     native = _native.module()
     G = native.SketchOperator(0, settings.probes, source.shape[0], 1, request.seed, 1)
-    native.qr_probe_gram(skeleton, G, Q, R, probe)
-    reference = float(np.sqrt(skeleton.norm2)) if skeleton.norm2 >= 0 else -1.0
-    if request.goal.norm == "spectral":
-        reference = spectral_norm
-    elif reference < 0:  # an operator: its norm from the same probe
-        of_A = np.empty_like(probe)
-        native.qr_probe_gram(skeleton, G, Q[:, :0], R[:0], of_A)
-        reference = float(np.sqrt(np.real(np.trace(of_A))))
-    return _error.from_probe_gram(probe, request.goal.norm, reference)
+
+    def gram(rank: int) -> NDArray[Any]:
+        out = np.empty((settings.probes, settings.probes), R.dtype)
+        native.qr_probe_gram(skeleton, G, Q[:, :rank], R[:rank], out)
+        return out
+
+    norm, norm2 = request.goal.norm, skeleton.norm2
+    return from_probe(gram(len(R)), lambda: gram(0), norm, norm2, spectral_norm)
 
 
 def _nothing_chosen(

@@ -44,7 +44,7 @@ def decompose(
         U=U,
         s=np.ldexp(values[:k], found.exponent) if found.exponent else values[:k].copy(),
         Vh=Vh,
-        error=found.scaled_back(certificate),
+        error=certificate.scaled(found.exponent),
         converged=found.goal.met_by(certificate, selection_agrees=agrees),
         stop_reason=stop,
         leave_one_out=found.leave_one_out,
