@@ -5,7 +5,7 @@ from importlib.metadata import version as _version
 
 __version__ = _version("subspan")
 
-from . import error, sketch
+from . import angles, error, sketch
 from .cholesky import PivotedCholesky, pivoted_cholesky
 from .chunks import chunks
 from .config import show_config
@@ -37,6 +37,7 @@ __all__ = [
     "StreamingSketch",
     "ToleranceNotMet",
     "__version__",
+    "angles",
     "chunks",
     "cur",
     "eigh",

@@ -118,25 +118,33 @@ def from_caller(result: _T) -> _T:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """The leaves of tuples and dataclasses."""
+    """The leaves of tuples and of those dataclasses that go over to the caller's library."""
     if isinstance(value, tuple):
         for part in value:
             yield from _parts(part)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+    elif _changes_library(value):
         for field in dataclasses.fields(value):
             yield from _parts(getattr(value, field.name))
     else:
         yield value
 
 
+def _changes_library(value: Any) -> bool:
+    """Tell the results whose arrays are the caller's from those that stay numpy's."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return False
+    return not getattr(value, "stays_on_host", False)
+
+
 def _with_each_part(value: _T, change: Callable[[Any], Any]) -> _T:
     """The same with a function applied to every leaf."""
     if isinstance(value, tuple):
         return tuple(_with_each_part(part, change) for part in value)  # type: ignore[return-value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = (field.name for field in dataclasses.fields(value))
+    if _changes_library(value):
+        result: Any = value
+        names = (field.name for field in dataclasses.fields(result))
         parts = {name: _with_each_part(getattr(value, name), change) for name in names}
-        return dataclasses.replace(value, **parts)
+        return dataclasses.replace(result, **parts)  # type: ignore[no-any-return]
     return change(value)  # type: ignore[no-any-return]
 
 

@@ -142,7 +142,7 @@ def norm(A: Any, *, norm: str = "spectral", rng: Any = None, iterations: int = 1
     3.0
     """
     check_norm(norm)
-    products = _Products(A)
+    products = Products(A)
     m, n = products.shape
     if m == 0 or n == 0:
         return 0.0
@@ -176,7 +176,7 @@ def _power_iteration(
 
 def spectral_error(A: Any, approximation: Any, rng: Any) -> float:
     """Lower estimate of ``||A - approximation||_2`` by 6 steps of block power iteration."""
-    left, right = _Products(A), _Products(approximation)
+    left, right = Products(A), Products(approximation)
     right.scale = left.scale
     n = left.shape[1]
     if 0 in left.shape:
@@ -234,7 +234,7 @@ def residual(
     check_norm(norm)
     if as_rank(probes, 2**22, "probes") < 1:
         raise ValueError(f"probes={probes} must be at least 1")
-    left, right = _Products(A), _Products(approximation)
+    left, right = Products(A), Products(approximation)
     if left.shape != right.shape:
         raise ValueError(
             f"A has shape {left.shape}, approximation {right.shape}; expected the same"
@@ -299,7 +299,7 @@ def _multiplies_only(A: Any) -> bool:
     )
 
 
-class _Products:
+class Products:
     """Products with anything that stands for a matrix: a source, or a result of this package."""
 
     def __init__(self, A: Any) -> None:
@@ -340,9 +340,11 @@ class _Products:
         return product
 
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
+        """``scale A X``."""
         return self._checked(np.asarray(self.A @ (X * self.scale)), "matmat")
 
     def apply_adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
+        """``scale A^H X``."""
         if hasattr(self.A, "rmatmat"):
             return self._checked(
                 np.asarray(operator_product(self.A.rmatmat, X * self.scale)), "rmatmat"

@@ -241,6 +241,11 @@ def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> 
     if type(value).__name__ in _PLAIN:
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return {"plain": type(value).__name__, "fields": _flatten(fields, name, arrays)}
+    if isinstance(value, Result):
+        return {
+            "result": type(value).__name__,
+            "fields": _flatten(value.to_dict(), name, arrays),
+        }
     if isinstance(value, dict):
         return {
             "dict": {k: _flatten(v, f"{name}.{k}" if name else k, arrays) for k, v in value.items()}
@@ -266,6 +271,8 @@ def _unflatten(tree: Any, arrays: dict[str, Any]) -> Any:
         return csc_array(parts, shape=tuple(tree["shape"]))
     if "plain" in tree:
         return _PLAIN[tree["plain"]](**_unflatten(tree["fields"], arrays))
+    if "result" in tree:
+        return Result._registry[tree["result"]]._from_fields(_unflatten(tree["fields"], arrays))
     if "tuple" in tree:
         return tuple(_unflatten(v, arrays) for v in tree["tuple"])
     if "dtype" in tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Self
 
+from ..angles.subspaces import SubspaceAngles
 from ..factored import FactoredResult, described, transposed
 from ..result import ErrorEstimate, Plan
 
@@ -34,6 +35,9 @@ class SVDResult(FactoredResult):
     plan : Plan
     seed : int
         Passing it as ``rng`` repeats the result.
+    angles : SubspaceAngles or None
+        How far to trust the vectors: estimates and bounds of the canonical angles between the returned
+        and the true singular subspaces. None for batches, and when ``angles=False``.
     """
 
     U: Any
@@ -46,6 +50,7 @@ class SVDResult(FactoredResult):
     history: tuple[dict[str, Any], ...]
     plan: Plan
     seed: int
+    angles: SubspaceAngles | None = None
 
     _unpacks: ClassVar[tuple[str, ...]] = ("U", "s", "Vh")
 
@@ -58,10 +63,45 @@ class SVDResult(FactoredResult):
         """Number of singular values."""
         return int(self.s.shape[-1])
 
+    def trusted(self, max_sine: float = 0.1, *, rigorous: bool = False) -> int:
+        """Number of leading singular directions to believe.
+
+        Parameters
+        ----------
+        max_sine : float
+            Largest sine of the canonical angles between the leading j computed and true subspaces, of
+            both sides, that counts as right.
+        rigorous : bool
+            Count what is proved rather than what is expected.
+
+        Returns
+        -------
+        int
+            Largest such j; 0 if there is none. Single vectors within equal singular values may still be
+            turned among each other.
+
+        Raises
+        ------
+        ValueError
+            If the angles were not asked for, or `max_sine` is not between 0 and 1.
+        """
+        if self.angles is None:
+            raise ValueError("the angles are missing: decompose one matrix with angles=True")
+        return self.angles.trusted(max_sine, rigorous=rigorous)
+
     @property
     def T(self) -> Self:
         """The decomposition of ``A.T``."""
-        return dataclasses.replace(self, U=transposed(self.Vh), Vh=transposed(self.U))
+        turned = None if self.angles is None else self.angles.transposed()
+        return dataclasses.replace(
+            self, U=transposed(self.Vh), Vh=transposed(self.U), angles=turned
+        )
 
     def __repr__(self) -> str:
-        return f"<SVDResult: rank {self.rank} of {described(self.shape)}, {self.error!r}>"
+        text = f"<SVDResult: rank {self.rank} of {described(self.shape)}, {self.error!r}"
+        if self.angles is not None:
+            sure = self.trusted(rigorous=True)
+            text += (
+                f", {self.trusted()} directions trusted to a sine of 0.1 ({sure} of them for sure)"
+            )
+        return text + ">"

@@ -11,6 +11,7 @@ from ..batch import as_batch, is_batch
 from ..goal import as_goal
 from ..range_finder import RangeSettings, choose_range
 from ..source import Source, as_source
+from .accuracy import decompose_to_angles, require_accuracy_makes_sense
 from .decomposition import SVDResult
 from .many import decompose_batch
 from .one_matrix import decompose
@@ -32,6 +33,8 @@ def svd(
     power_iterations: int | str = "auto",
     method: str = "auto",
     sketch: str = "auto",
+    angles: bool | str = True,
+    max_sine: float | None = None,
     rng: Any = None,
     progress: Any = None,
 ) -> SVDResult:
@@ -66,6 +69,15 @@ def svd(
         "subspace".
     sketch : str
         Test matrix, see :func:`subspan.range_finder`.
+    angles : {True, False, "sharper"}
+        Attach what the data at hand say of the canonical angles, ``r.angles``: no further pass, and no
+        work until they are looked at. "sharper" multiplies A once more by the right vectors, for bounds
+        that are several times smaller.
+    max_sine : float, optional
+        Go on until the returned vectors span the leading true subspaces to within this sine, as the
+        estimates of ``r.angles`` have it: with more oversampling or more power iterations as
+        :func:`subspan.angles.recommend` says, and the whole decomposition where that costs less. Needs a
+        rank. ``r.angles.bound`` tells what is proved.
     rng : int, numpy.random.Generator, SeedSequence or None
     progress : bool or callable, optional
         True for a bar; a callable receives ``(done, total, info)``.
@@ -87,7 +99,7 @@ def svd(
     Warns
     -----
     ToleranceNotMet
-        If a tolerance was given and is not met.
+        If a tolerance or `max_sine` was given and is not met.
 
     Notes
     -----
@@ -114,13 +126,17 @@ def svd(
     batch = as_batch(A) if is_batch(A) else None
     source = as_source(A if batch is None else batch.sample)
     goal = as_goal("svd", source.shape, source.dtype, rank, rtol, atol, norm)
+    if angles not in (True, False, "sharper"):
+        raise ValueError(f"angles={angles!r} is not known; expected True, False or 'sharper'")
+    if max_sine is not None:
+        require_accuracy_makes_sense(max_sine, goal, method, batch is not None or source.once)
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known; expected one of {METHODS}")
     reasons: dict[str, str] = {}
     if method == "auto" and source.once:
         method, reasons["method"] = "single_pass", "A can be read only once"
     if method == "single_pass" and batch is None:
-        found = single_pass(source, goal, oversampling, reasons, seed_word(rng))
+        found = single_pass(source, goal, oversampling, reasons, seed_word(rng), angles)
         return to_caller(found, source.library)
     finder = "subspace" if method == "auto" else method
     settings = choose_range(source, goal, oversampling, power_iterations, finder, sketch, reasons)
@@ -130,8 +146,11 @@ def svd(
     seed, work = seed_word(rng), Progress(progress, 3)
     if batch is not None:
         return to_caller(decompose_batch(batch, goal, settings, seed, work), library_of(A))
-    result = decompose(source, goal, settings, seed, work)
-    if not result.converged:
+    if max_sine is None:
+        result = decompose(source, goal, settings, seed, work, angles)
+    else:
+        result = decompose_to_angles(source, goal, settings, seed, work, angles, max_sine)
+    if not result.converged and max_sine is None:
         goal.warn_unmet(result.rank, result.error)
     return to_caller(result, source.library)
 

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import error as _error
 from .._progress import Progress
+from ..angles.leading import spectral_norm
+from ..angles.subspaces import SubspaceAngles, length
 from ..goal import Goal
 from ..pivot import STOP_REASONS
-from ..range_finder import RangeSettings, find_range, plan_of, residual_of
+from ..range_finder import FoundRange, RangeSettings, find_range, plan_of, residual_of
+from ..result import ErrorEstimate
 from ..source import Source
 from .certificate import certify, kept
 from .decomposition import SVDResult
 
 
 def decompose(
-    source: Source, goal: Goal, settings: RangeSettings, seed: int, progress: Progress
+    source: Source,
+    goal: Goal,
+    settings: RangeSettings,
+    seed: int,
+    progress: Progress,
+    angles: bool | str = False,
 ) -> SVDResult:
     """Find a basis of the range, decompose what it sees of A, keep what the goal needs."""
     found = None
     if settings.size > 0:
         found = find_range(source, goal, settings, seed, progress, project=True)
     if found is None:
-        return _no_triplet(source, goal, settings, seed, progress)
+        return _no_triplet(source, goal, settings, seed, progress, angles)
     if settings.method == "block_krylov" and found.basis.size < goal.rank:
         settings.method = "subspace"
         settings.reasons["method"] = "the Krylov space ends before the rank"
-        return decompose(source, goal, settings, seed, progress)
+        return decompose(source, goal, settings, seed, progress, angles)
     with progress.stage("small svd"):
         values = found.basis.singular_values()
     residual = residual_of(found.basis, source.dtype, goal.norm)
@@ -52,6 +62,9 @@ def decompose(
         plan=plan_of(source, settings, int(found.basis.passes), found.basis.size, progress),
         seed=seed,
     )
+    if angles:
+        outside = residual.scaled(found.exponent)
+        result = _with_angles(result, source, settings, found, values, outside, angles, progress)
     if goal.norm == "spectral":
         with progress.stage("spectral error"):
             seen = _error.spectral_error(source.matrix, result, seed)
@@ -74,16 +87,68 @@ def decompose(
     return result
 
 
+def _with_angles(
+    result: SVDResult,
+    source: Source,
+    settings: RangeSettings,
+    found: FoundRange,
+    values: NDArray[Any],
+    outside: ErrorEstimate,
+    angles: bool | str,
+    progress: Progress,
+) -> SVDResult:
+    """Attach what is known of the canonical angles; "sharper" multiplies A once more."""
+    wide = np.ldexp(np.asarray(values, np.float64), found.exponent)
+    residual, plan = None, result.plan
+    if angles == "sharper":
+        with progress.stage("angles"):
+            residual = _residual_norms(source, found, wide, result.rank)
+        plan = dataclasses.replace(plan, passes=plan.passes + 1, seconds=dict(progress.seconds))
+    tail = outside.value if outside.norm == "fro" else 0.0
+    attached = SubspaceAngles.of_projection(
+        values=wide,
+        rank=result.rank,
+        outside=outside,
+        norm=float(np.hypot(length(wide), tail)),
+        size=min(source.shape),
+        power_iterations=settings.power_iterations if settings.method == "subspace" else None,
+        dtype=source.dtype,
+        seed=result.seed,
+        residual=residual,
+    )
+    return dataclasses.replace(result, angles=attached, plan=plan)
+
+
+def _residual_norms(
+    source: Source, found: FoundRange, values: NDArray[np.float64], rank: int
+) -> NDArray[np.float64]:
+    """``||A V_j - U_j S_j||_2`` for the leading j, at most, j = 1 ... rank."""
+    U = np.empty((source.shape[0], rank), source.dtype, order="F")
+    Vh = np.empty((rank, source.shape[1]), source.dtype)
+    found.basis.vectors(U, Vh)
+    products = _error.Products(source.matrix)
+    R = products.apply(Vh.conj().T) / products.scale - U * values[:rank].astype(U.real.dtype)
+    columns = np.sqrt(np.cumsum(np.linalg.norm(R, axis=0).astype(np.float64) ** 2))
+    return np.asarray(np.minimum(columns, spectral_norm(R)))
+
+
 def _no_triplet(
-    source: Source, goal: Goal, settings: RangeSettings, seed: int, progress: Progress
+    source: Source,
+    goal: Goal,
+    settings: RangeSettings,
+    seed: int,
+    progress: Progress,
+    angles: bool | str,
 ) -> SVDResult:
     """Rank 0, or A is zero: as many zero values as asked for when a rank was."""
     certificate = _error.of_nothing(source, goal.norm, seed)
     m, n = source.shape
     k = 0 if goal.to_tolerance else goal.rank
+    s = np.zeros(k, np.zeros(0, source.dtype).real.dtype)
+    attached = SubspaceAngles.of_approximation(s, certificate, source.shape, seed)
     return SVDResult(
         U=np.eye(m, k, dtype=source.dtype),
-        s=np.zeros(k, np.zeros(0, source.dtype).real.dtype),
+        s=s,
         Vh=np.eye(k, n, dtype=source.dtype),
         error=certificate,
         converged=goal.met_by(certificate),
@@ -92,4 +157,5 @@ def _no_triplet(
         history=(),
         plan=plan_of(source, settings, 0, 0, progress),
         seed=seed,
+        angles=attached if angles else None,
     )

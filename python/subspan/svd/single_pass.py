@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from .._array import as_rank
+from ..angles.subspaces import SubspaceAngles
 from ..goal import Goal
 from ..source import Source
 from ..streaming import StreamingSketch
@@ -13,7 +14,12 @@ from .decomposition import SVDResult
 
 
 def single_pass(
-    source: Source, goal: Goal, oversampling: Any, reasons: dict[str, str], seed: int
+    source: Source,
+    goal: Goal,
+    oversampling: Any,
+    reasons: dict[str, str],
+    seed: int,
+    angles: bool | str,
 ) -> SVDResult:
     """Decompose what one reading of A left in three sketches."""
     if goal.to_tolerance or goal.norm != "fro":
@@ -39,4 +45,5 @@ def single_pass(
         history=(),
         plan=dataclasses.replace(plan, reasons={**plan.reasons, **reasons}),
         seed=seed,
+        angles=SubspaceAngles.of_approximation(s, error, source.shape, seed) if angles else None,
     )
