@@ -19,6 +19,7 @@ SUITES = (
     "blas",
     "quality",
     "svd",
+    "angles",
     "qr",
     "cur",
     "cholesky",

@@ -212,6 +212,10 @@ def cur_cases(small: bool) -> list[InterpCase]:
     return [*(InterpCase(A, k) for k in (100, 200, 400)), InterpCase(C, 100), InterpCase(D, 100)]
 
 
+def angle_cases(small: bool) -> list[InterpCase]:
+    return [InterpCase(SMALL_A, 20)] if small else [InterpCase(A, 100), InterpCase(C, 100)]
+
+
 def sketch_cases(small: bool) -> list[SketchCase]:
     if small:
         kinds = (("float64", "C"), ("complex64", "F"))

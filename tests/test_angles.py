@@ -296,12 +296,12 @@ def test_saibaba_bounds_hold(rng):
 
 def test_tails_of_unknown_spectra():
     sigma = SPECTRA["harmonic"]
-    norm = float(np.linalg.norm(sigma))
+    residual = float(np.linalg.norm(sigma[20:]))
     known = sigma[:20]
     whole = angles.prior_estimates(sigma, K, 16, 1, samples=200, rng=0).left[-1]
     pad = angles.prior_estimates(known, K, 16, 1, tail="pad", size=N, samples=200, rng=0)
     energy = angles.prior_estimates(
-        known, K, 16, 1, tail="energy", size=N, norm=norm, samples=200, rng=0
+        known, K, 16, 1, tail="energy", size=N, residual=residual, samples=200, rng=0
     )
     assert whole < energy.left[-1] < pad.left[-1]
     assert (pad.tail, energy.tail) == ("pad", "energy")
@@ -311,10 +311,12 @@ def test_tails_of_unknown_spectra():
     assert np.array_equal(
         law.left, angles.prior_estimates(sigma, K, 16, 1, samples=200, rng=0).left
     )
-    completed = spectrum.as_spectrum(known, K, size=N, tail="energy", norm=norm)
+    completed = spectrum.as_spectrum(known, K, size=N, tail="energy", residual=residual)
     beyond = int(completed.counts[-1]) - 1
-    assert (beyond - 1) * known[-1] ** 2 < norm**2 - (known**2).sum() <= beyond * known[-1] ** 2
-    spread = angles.prior_estimates(known, K, 16, 1, tail="energy", size=N, norm=norm * 100, rng=0)
+    assert (beyond - 1) * known[-1] ** 2 < residual**2 <= beyond * known[-1] ** 2
+    spread = angles.prior_estimates(
+        known, K, 16, 1, tail="energy", size=N, residual=residual * 100, rng=0
+    )
     assert "40" in spread.note
 
 
@@ -331,7 +333,7 @@ def test_tails_of_unknown_spectra():
         (([2, 1], 1, 2, 0), {"side": "top"}, "side='top'"),
         (([2, 1], 1, 2, 0), {"tail": "flat"}, "tail='flat'"),
         (([2, 1], 1, 2, 0), {"tail": "pad"}, "needs size"),
-        (([2, 1], 1, 2, 0), {"tail": "energy", "size": 4}, "needs norm"),
+        (([2, 1], 1, 2, 0), {"tail": "energy", "size": 4}, "needs residual"),
         (([2, 1], 1, 2, 0), {"size": 4}, "tail='pad' or 'energy'"),
         (([2, 1], 1, 2, 0), {"size": 1}, "size=1 is less"),
         ((lambda j: 1 / j, 1, 2, 0), {}, "decay law needs size"),
@@ -519,6 +521,16 @@ def test_how_many_directions_to_believe(rng):
     assert r.trusted(1.0) >= trusted >= r.trusted(0.01)
     with pytest.raises(ValueError, match="max_sine=2"):
         r.trusted(2)
+
+
+def test_noise_far_below_the_signal_is_not_trusted(rng):
+    """The energy of the tail is known although it is nothing beside that of A."""
+    x, y = np.linspace(0, 1, 300), np.linspace(2, 3, 200)
+    A = 1 / (x[:, None] - y) ** 2 + 1e-9 * rng.standard_normal((300, 200))
+    r, exact = subspan.svd(A, 8, rng=0), np.linalg.svd(A, full_matrices=False)
+    trusted = r.trusted()
+    assert 5 <= trusted <= 7
+    assert angles.canonical_angles(exact[0][:, :trusted], r.U[:, :trusted]).left[-1] < 0.1
 
 
 def test_angles_can_be_left_out_saved_and_copied(tmp_path, rng):

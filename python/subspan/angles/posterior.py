@@ -12,7 +12,14 @@ from .. import error as _error
 from .._array import as_array, as_rank, to_host
 from .._rng import seed_word
 from .canonical import CanonicalAngles
-from .leading import leading_bounds, nested, residual_bounds, singular_values, spectral_norm
+from .leading import (
+    leading_bounds,
+    leading_norms,
+    nested,
+    residual_bounds,
+    singular_values,
+    spectral_norm,
+)
 from .prior import SIDES
 from .spectrum import as_spectrum
 
@@ -119,8 +126,8 @@ def posterior_bounds(
             parts["leading"] = nested(_leading(seen)[name])
             if np.isnan(parts["leading"]).any():
                 notes.append("no gap is shown below some indices")
-        best = np.fmin.reduce(list(parts.values()))
-        found[name] = np.fmin(best, 1.0) if method == "best" else best
+        # A bound above 1 says as little as 1; NaN, where a condition fails, stays.
+        found[name] = np.minimum(np.fmin.reduce(list(parts.values())), 1.0)
     return CanonicalAngles(
         left=found.get("left"),
         right=found.get("right"),
@@ -267,8 +274,7 @@ def _observe(A: Any, U: Any, s: Any, Vh: Any, rank: Any, norm: str, seed: int) -
     lower = np.maximum(singular_values(adjoint), singular_values(image))
     projected = singular_values(adjoint)
     rounding = 10 * eps * np.sqrt(max(1, l)) * float(lower.max(initial=0.0))
-    columns = np.sqrt(np.cumsum(np.linalg.norm(R, axis=0) ** 2))
-    right = np.minimum(columns, spectral_norm(R)) + rounding
+    right = leading_norms(R) + rounding
     outside = _Outside(products, U, V, adjoint, image, norm, seed)
     left = spectral_norm(T) + rounding
     return Observed(

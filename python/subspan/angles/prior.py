@@ -31,7 +31,7 @@ def prior_bounds(
     side: str = "both",
     tail: str = "user",
     size: int | None = None,
-    norm: float | None = None,
+    residual: float | None = None,
     failure_probability: float = 0.01,
     gamma: float | None = None,
 ) -> CanonicalAngles:
@@ -50,11 +50,12 @@ def prior_bounds(
     tail : {"user", "pad", "energy"}
         How the singular values beyond the given ones are modelled. "user": none are missing. "pad": all
         equal the last given one, which is true if that is exact and too heavy otherwise. "energy": as many
-        of that size as hold the rest of ``norm**2``, an assumption. Only "user" can give a theorem.
+        of that size as make up the `residual`, an assumption. Only "user" can give a theorem.
     size : int, optional
         Smaller dimension of A, for the other tails.
-    norm : float, optional
-        Frobenius norm of A, for ``tail="energy"``.
+    residual : float, optional
+        For ``tail="energy"``: the Frobenius norm of A without the given singular values, what
+        ``r.error.value`` is for a result r.
     failure_probability : float
         With which the bound may fail, at each index.
     gamma : float, optional
@@ -95,7 +96,7 @@ def prior_bounds(
     >>> bool(bounds.left[0] < 1e-2), bounds.rigorous
     (True, True)
     """
-    sigma = as_spectrum(spectrum, rank, size=size, tail=tail, norm=norm)
+    sigma = as_spectrum(spectrum, rank, size=size, tail=tail, residual=residual)
     size_, q = check_sketch(sigma, sketch_size, power_iterations)
     if not 0 < failure_probability < 1:
         raise ValueError(f"failure_probability={failure_probability} must lie between 0 and 1")
@@ -140,7 +141,7 @@ def prior_estimates(
     subspace: str = "basis",
     tail: str = "user",
     size: int | None = None,
-    norm: float | None = None,
+    residual: float | None = None,
     samples: int = 3,
     complex: bool = False,
     rng: Any = None,
@@ -149,7 +150,7 @@ def prior_estimates(
 
     Parameters
     ----------
-    spectrum, rank, sketch_size, power_iterations, side, tail, size, norm
+    spectrum, rank, sketch_size, power_iterations, side, tail, size, residual
         As in :func:`prior_bounds`.
     subspace : {"basis", "truncated"}
         "basis": angles to the whole computed basis of l columns. "truncated": to its leading k left and
@@ -192,7 +193,7 @@ def prior_estimates(
     >>> bool(estimate.left[0] < estimate.left[-1] < 0.1)
     True
     """
-    sigma = as_spectrum(spectrum, rank, size=size, tail=tail, norm=norm)
+    sigma = as_spectrum(spectrum, rank, size=size, tail=tail, residual=residual)
     size_, q = check_sketch(sigma, sketch_size, power_iterations)
     if subspace not in ("basis", "truncated"):
         raise ValueError(f"subspace={subspace!r} is not known; expected 'basis' or 'truncated'")
@@ -281,8 +282,9 @@ def saibaba_bounds(
     gain = np.linalg.norm(G[k:] @ np.linalg.pinv(G[:k]), 2) if len(G) > k else 0.0
     found = {}
     for name, exponent in exponents("both", q).items():
-        ratio = np.exp(-exponent * sigma.log_head()) if sigma.tail_size else np.zeros(k)
-        found[name] = _sine_of_tangent(ratio * gain)
+        found[name] = np.zeros(k)
+        if gain > 0:
+            found[name] = _sine_of_log_tangent(np.log(gain) - exponent * sigma.log_head())
     return CanonicalAngles(
         left=found["left"],
         right=found["right"],
@@ -310,9 +312,10 @@ def exponents(side: str, power_iterations: int) -> dict[str, int]:
     return both if side == "both" else {side: both[side]}
 
 
-def _sine_of_tangent(tangents: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(over="ignore", divide="ignore"):
-        return np.asarray(1 / np.hypot(1.0, 1.0 / tangents))
+def _sine_of_log_tangent(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``tan / sqrt(1 + tan^2)``, not below rounding, which no computed basis is."""
+    sines = np.exp(-0.5 * np.logaddexp(0, -2 * logs))
+    return np.asarray(np.maximum(sines, np.finfo(np.float64).eps))
 
 
 def _gaussian_bound(
@@ -344,7 +347,7 @@ def _gaussian_bound(
     best = log_tangent.min(axis=1)
     # The sines ascend: what bounds a larger one bounds a smaller one.
     best = np.minimum.accumulate(best[::-1])[::-1]
-    return np.asarray(np.exp(-0.5 * np.logaddexp(0, -2 * best)))
+    return _sine_of_log_tangent(best)
 
 
 def _space_agnostic_bound(
@@ -356,5 +359,4 @@ def _space_agnostic_bound(
         return np.full(sigma.rank, np.nan)
     tail = np.logaddexp.reduce(2 * exponent * sigma.log_tail() + np.log(sigma.counts))
     factor = np.log(size * (1 - eps_1) / (1 + eps_2))
-    log_ratio = factor + 2 * exponent * sigma.log_head() - tail
-    return np.asarray(np.exp(-0.5 * np.logaddexp(0, log_ratio)))
+    return _sine_of_log_tangent((tail - factor) / 2 - exponent * sigma.log_head())

@@ -49,7 +49,7 @@ def recommend(
     side: str = "left",
     tail: str = "user",
     size: int | None = None,
-    norm: float | None = None,
+    residual: float | None = None,
     gamma: float | None = None,
     samples: int = 3,
     rng: Any = None,
@@ -60,7 +60,7 @@ def recommend(
     ----------
     spectrum : array of shape (r,), or callable
         Singular values of A, known or guessed, see :func:`prior_bounds`; ``subspan.svd(A, rank,
-        power_iterations=0).s`` with ``tail="energy"`` will do.
+        power_iterations=0)`` has what ``tail="energy"`` needs.
     rank : int
         Number k of wanted singular vectors.
     matvecs : int
@@ -68,7 +68,7 @@ def recommend(
         projection that follows takes l more. At least ``rank + 1``.
     side : {"left", "right", "both"}
         Whose k-th angle should be small; "both": the larger of the two.
-    tail, size, norm
+    tail, size, residual
         See :func:`prior_bounds`.
     gamma : float, optional
         Compare the bound of Theorem 1 with these constants instead of the Monte Carlo estimate.
@@ -103,7 +103,7 @@ def recommend(
     >>> best.sketch_size * (2 * best.power_iterations + 1) <= 320, best.power_iterations > 0
     (True, True)
     """
-    sigma = as_spectrum(spectrum, rank, size=size, tail=tail, norm=norm)
+    sigma = as_spectrum(spectrum, rank, size=size, tail=tail, residual=residual)
     exponents(side, 0)
     budget, k = as_rank(matvecs, 2**62, "matvecs"), sigma.rank
     if budget < k + 1:
@@ -117,7 +117,7 @@ def recommend(
         ):  # with fewer than 2 columns more, one draw says little of the next
             break
         width = min(width, max(widest, k + 1))
-        settings = {"side": side, "tail": tail, "size": size, "norm": norm}
+        settings = {"side": side, "tail": tail, "size": size, "residual": residual}
         if gamma is not None:
             angles = prior_bounds(spectrum, k, width, q, gamma=gamma, **settings)  # type: ignore[arg-type]
         else:

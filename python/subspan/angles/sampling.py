@@ -34,6 +34,7 @@ def sample_basis(
             R = triangle(_power(weights, exponent)[:, None] * G)[beyond:, beyond:]
             scale = np.exp(-exponent * sigma.log_head())
             # R L^{-1} D_1^{-1}: columns grow from left to right.
+            # numpy's general solver: SciPy's triangular one would wake another pool of threads.
             tangents = _graded_singular_values(np.linalg.solve(L.T, R.T).T * scale)
             sines[k - len(tangents) :] = 1 / np.hypot(1, 1 / np.maximum(tangents, _EPS))
         found[name] = sines
@@ -131,8 +132,7 @@ def _power(weights: NDArray[np.float64], exponent: int) -> NDArray[np.float64]:
 def _graded_singular_values(A: NDArray[Any]) -> NDArray[np.float64]:
     """Singular values, ascending, to relative accuracy although columns differ by powers of ten.
 
-    Sorted by size and made triangular twice, the matrix is close to its singular values.
+    With the columns sorted by size, the rows of R are graded as well, as LAPACK's reduction needs it.
     """
     order = np.argsort(-np.linalg.norm(A, axis=0))
-    R = triangle(triangle(A[:, order]).conj().T)
-    return np.asarray(np.linalg.svd(R.conj().T, compute_uv=False)[::-1])
+    return np.asarray(np.linalg.svd(triangle(A[:, order]), compute_uv=False)[::-1])

@@ -50,7 +50,7 @@ class Spectrum:
 
 
 def as_spectrum(
-    spectrum: Any, rank: Any, *, size: Any = None, tail: str = "user", norm: Any = None
+    spectrum: Any, rank: Any, *, size: Any = None, tail: str = "user", residual: Any = None
 ) -> Spectrum:
     """Check a spectrum and complete its tail, see :func:`subspan.angles.prior_bounds`."""
     if tail not in TAILS:
@@ -74,9 +74,9 @@ def as_spectrum(
     if tail == "pad":
         note = f"{beyond} unknown singular values set to the last known one"
     elif tail == "energy":
-        if norm is None:
-            raise ValueError("tail='energy' needs norm, the Frobenius norm of A")
-        beyond = _spread(values, as_tolerance(norm, "norm"), beyond)
+        if residual is None:
+            raise ValueError("tail='energy' needs residual, the norm of A without the given values")
+        beyond = _spread(values, as_tolerance(residual, "residual"), beyond)
         note = f"the energy beyond the known singular values spread over {beyond} of the last one"
     rest = values[k:]
     if tail != "user":
@@ -101,10 +101,9 @@ def _values(spectrum: Any, size: Any) -> NDArray[np.float64]:
     return np.sort(values)[::-1]
 
 
-def _spread(values: NDArray[np.float64], norm: float, beyond: int) -> int:
+def _spread(values: NDArray[np.float64], residual: float, beyond: int) -> int:
     """Over how many values like the last known one the remaining energy goes, rounded up."""
-    largest = values[0]
     if values[-1] == 0:
         return 0
-    rest = (norm / largest) ** 2 - float(((values / largest) ** 2).sum())
-    return int(min(beyond, np.ceil(max(rest, 0.0) / (values[-1] / largest) ** 2)))
+    with np.errstate(over="ignore"):
+        return int(min(beyond, np.ceil((residual / values[-1]) ** 2)))

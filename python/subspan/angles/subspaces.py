@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..result import ErrorEstimate, Result
 from .canonical import CanonicalAngles
-from .leading import leading_bounds, nested
+from .leading import leading_bounds, nested, residual_bounds
 from .sampling import sample_truncated
 from .spectrum import Spectrum, as_spectrum
 
@@ -30,7 +30,8 @@ class SubspaceAngles(Result):
     rank : int
         Number k of vectors that were returned.
     outside : float
-        At least ``||A - Q Q^H A||_F`` for the basis Q.
+        At least ``||A - Q Q^H A||`` for the basis Q.
+    outside_norm : {"fro", "spectral"}
     residual : array of shape (k,)
         At least ``||A V_j - U_j S_j||`` of the leading j.
     adjoint_residual : float
@@ -40,8 +41,8 @@ class SubspaceAngles(Result):
         the approximation.
     failure_probability : float
         Of the bound `outside`; 0 where it is exact.
-    norm : float
-        Frobenius norm of A, or its estimate.
+    tail_norm : float
+        ``||A - Q Q^H A||_F``, or its estimate.
     size : int
         Smaller dimension of A.
     power_iterations : int or None
@@ -56,11 +57,12 @@ class SubspaceAngles(Result):
     values: Array
     rank: int
     outside: float
+    outside_norm: str
     residual: Array
     adjoint_residual: float
     projected: bool
     failure_probability: float
-    norm: float
+    tail_norm: float
     size: int
     power_iterations: int | None
     dtype: np.dtype[Any]
@@ -75,7 +77,7 @@ class SubspaceAngles(Result):
         values: NDArray[Any],
         rank: int,
         outside: ErrorEstimate,
-        norm: float,
+        tail_norm: float,
         size: int,
         power_iterations: int | None,
         dtype: np.dtype[Any],
@@ -91,11 +93,12 @@ class SubspaceAngles(Result):
             values=given,
             rank=rank,
             outside=bound,
+            outside_norm=outside.norm,
             residual=seen,
             adjoint_residual=rounding,
             projected=True,
             failure_probability=outside.failure_probability,
-            norm=norm,
+            tail_norm=tail_norm,
             size=size,
             power_iterations=power_iterations,
             dtype=dtype,
@@ -113,11 +116,12 @@ class SubspaceAngles(Result):
             values=values,
             rank=len(values),
             outside=bound,
+            outside_norm=error.norm,
             residual=np.full(len(values), bound),
             adjoint_residual=bound,
             projected=False,
             failure_probability=error.failure_probability,
-            norm=length(values),
+            tail_norm=error.value,
             size=min(shape),
             power_iterations=None,
             dtype=dtype,
@@ -155,7 +159,7 @@ class SubspaceAngles(Result):
     def bound(self) -> CanonicalAngles:
         """Bounds of the k canonical angles between the returned and the true subspaces."""
         sides = {
-            name: np.where(np.isnan(best := nested(sines)), 1.0, best)
+            name: np.fmin(nested(sines), self._residual_bound)
             for name, sines in self.leading_bound.items()
         }
         return CanonicalAngles(
@@ -163,10 +167,23 @@ class SubspaceAngles(Result):
             right=sides["right"],
             kind="bound",
             rigorous=True,
-            method="leading",
+            method="leading, residual",
             failure_probability=self.failure_probability,
-            norm="fro",
+            norm=self.outside_norm,
         )
+
+    @functools.cached_property
+    def _residual_bound(self) -> Array:
+        """From ``sigma_j(A - U_k U_k^H A)``, which holds ``s_{k+1}`` beside what the basis leaves."""
+        k = self.rank
+        if not self.projected or k == 0:
+            return np.ones(k)
+        outside = np.full(k, self.outside)
+        if self.outside_norm == "fro":
+            outside /= np.sqrt(np.arange(1, k + 1))
+        after = float(np.append(self.values, 0.0)[k])
+        lower = np.maximum(self.values[:k] - self._rounding, 0.0)
+        return residual_bounds(np.hypot(outside, after + self._rounding), lower)
 
     @functools.cached_property
     def _draws(self) -> list[Any]:
@@ -186,7 +203,9 @@ class SubspaceAngles(Result):
 
     @functools.cached_property
     def _spectrum(self) -> Spectrum:
-        return as_spectrum(self.values, self.rank, size=self.size, tail="energy", norm=self.norm)
+        return as_spectrum(
+            self.values, self.rank, size=self.size, tail="energy", residual=self.tail_norm
+        )
 
     @property
     def _drawn(self) -> bool:
@@ -277,12 +296,6 @@ class SubspaceAngles(Result):
             f"<SubspaceAngles: the leading {self.trusted()} of {self.rank} within a sine of 0.1, "
             f"{self.trusted(rigorous=True)} of them for sure>"
         )
-
-
-def length(values: Array) -> float:
-    """Euclidean length, of numbers as large or small as they come."""
-    largest = float(np.abs(values).max(initial=0.0))
-    return largest * float(np.linalg.norm(values / largest)) if largest > 0 else 0.0
 
 
 def _rounding(values: Array, dtype: np.dtype[Any]) -> float:

@@ -88,7 +88,7 @@ def _next(
                 side="both",
                 tail="energy",
                 size=smaller,
-                norm=result.angles.norm,
+                residual=result.angles.tail_norm,
                 samples=1,
                 rng=seed,
             )

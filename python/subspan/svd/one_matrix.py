@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from .. import error as _error
 from .._progress import Progress
-from ..angles.leading import spectral_norm
-from ..angles.subspaces import SubspaceAngles, length
+from ..angles.leading import leading_norms
+from ..angles.subspaces import SubspaceAngles
 from ..goal import Goal
 from ..pivot import STOP_REASONS
 from ..range_finder import FoundRange, RangeSettings, find_range, plan_of, residual_of
@@ -63,8 +63,7 @@ def decompose(
         seed=seed,
     )
     if angles:
-        outside = residual.scaled(found.exponent)
-        result = _with_angles(result, source, settings, found, values, outside, angles, progress)
+        result = _with_angles(result, source, settings, found, values, residual, angles, progress)
     if goal.norm == "spectral":
         with progress.stage("spectral error"):
             seen = _error.spectral_error(source.matrix, result, seed)
@@ -93,7 +92,7 @@ def _with_angles(
     settings: RangeSettings,
     found: FoundRange,
     values: NDArray[Any],
-    outside: ErrorEstimate,
+    outside: ErrorEstimate,  # of the scaled matrix
     angles: bool | str,
     progress: Progress,
 ) -> SVDResult:
@@ -102,14 +101,16 @@ def _with_angles(
     residual, plan = None, result.plan
     if angles == "sharper":
         with progress.stage("angles"):
-            residual = _residual_norms(source, found, wide, result.rank)
+            residual = _residual_norms(source, result, found.exponent)
         plan = dataclasses.replace(plan, passes=plan.passes + 1, seconds=dict(progress.seconds))
-    tail = outside.value if outside.norm == "fro" else 0.0
+    tail = outside
+    if outside.norm != "fro":
+        tail = residual_of(found.basis, source.dtype, "fro")
     attached = SubspaceAngles.of_projection(
         values=wide,
         rank=result.rank,
-        outside=outside,
-        norm=float(np.hypot(length(wide), tail)),
+        outside=outside.scaled(found.exponent),
+        tail_norm=tail.scaled(found.exponent).value,
         size=min(source.shape),
         power_iterations=settings.power_iterations if settings.method == "subspace" else None,
         dtype=source.dtype,
@@ -119,17 +120,12 @@ def _with_angles(
     return dataclasses.replace(result, angles=attached, plan=plan)
 
 
-def _residual_norms(
-    source: Source, found: FoundRange, values: NDArray[np.float64], rank: int
-) -> NDArray[np.float64]:
+def _residual_norms(source: Source, result: SVDResult, exponent: int) -> NDArray[np.float64]:
     """``||A V_j - U_j S_j||_2`` for the leading j, at most, j = 1 ... rank."""
-    U = np.empty((source.shape[0], rank), source.dtype, order="F")
-    Vh = np.empty((rank, source.shape[1]), source.dtype)
-    found.basis.vectors(U, Vh)
-    products = _error.Products(source.matrix)
-    R = products.apply(Vh.conj().T) / products.scale - U * values[:rank].astype(U.real.dtype)
-    columns = np.sqrt(np.cumsum(np.linalg.norm(R, axis=0).astype(np.float64) ** 2))
-    return np.asarray(np.minimum(columns, spectral_norm(R)))
+    scale = float(np.ldexp(1.0, -exponent))  # keeps products within the range
+    image = np.asarray(source.matrix @ (result.Vh.conj().T * scale))
+    R = image - result.U * (result.s * scale)
+    return np.asarray(leading_norms(R) / scale)
 
 
 def _no_triplet(

@@ -1,0 +1,21 @@
+"""Pictures of results. matplotlib is imported when one is drawn, never before.
+
+Figures are made without pyplot: no window, no global state, any thread.
+"""
+
+from .angles import angles
+from .figure import BEST, INK, OTHER, OURS, montage, new_figure, photograph
+from .skeleton import error_by_rank, interpolative
+
+__all__ = [
+    "BEST",
+    "INK",
+    "OTHER",
+    "OURS",
+    "angles",
+    "error_by_rank",
+    "interpolative",
+    "montage",
+    "new_figure",
+    "photograph",
+]

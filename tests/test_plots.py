@@ -1,0 +1,34 @@
+"""Pictures of canonical angles; those of decompositions are tested beside the demo that draws them."""
+
+import numpy as np
+import pytest
+import subspan
+from subspan import plots
+
+
+def test_angles_are_drawn_for_both_sides(tmp_path, rng):
+    A = rng.standard_normal((60, 40)) * 0.8 ** np.arange(40)
+    r = subspan.svd(A, 8, rng=0)
+    exact = subspan.svd(A, 8, method="full")
+    truth = subspan.angles.canonical_angles(exact, r)
+    further = subspan.angles.posterior_bounds(A, *r, norm="full")
+    figure = plots.angles(r, truth, further)
+    figure.savefig(tmp_path / "angles.png")
+    left, right = figure.axes
+    for ax, side in ((left, "left"), (right, "right")):
+        lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+        assert len(lines) == 4
+        eps = np.finfo(float).eps
+        assert np.allclose(lines["true"], np.maximum(getattr(truth, side), eps))
+        assert np.allclose(lines["bound: leading, residual"], getattr(r.angles.bound, side))
+        assert ax.get_yscale() == "log"
+    trusted = f"{r.trusted()} of 8 directions trusted"
+    assert trusted in figure._suptitle.get_text()
+
+
+def test_one_side_and_results_without_angles(rng):
+    alone = subspan.angles.prior_bounds(1 / np.arange(1.0, 30), 5, 12, 1, side="right")
+    assert len(plots.angles(alone).axes) == 1
+    without = subspan.svd(rng.standard_normal((9, 7)), 3, angles=False)
+    with pytest.raises(ValueError, match="angles=True"):
+        plots.angles(without)
