@@ -523,6 +523,21 @@ def test_how_many_directions_to_believe(rng):
         r.trusted(2)
 
 
+@pytest.mark.parametrize("method", ["subspace", "block_krylov", "single_pass", "generalized"])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_trusted_directions_are_right(method, name, rng):
+    """Not a theorem for estimates, but what they are for."""
+    A, U, V = with_spectrum(rng, SPECTRA[name])
+    for seed in range(5):
+        if method == "generalized":
+            r = subspan.generalized_nystrom(A, K, rng=seed)
+        else:
+            r = subspan.svd(A, K, method=method, power_iterations=1, rng=seed)
+        j = r.trusted(0.1)
+        assert angles.canonical_angles(U[:, :j], r.U[:, :j]).left.max(initial=0) < 0.2
+        assert angles.canonical_angles(V[:, :j], r.Vh.T[:, :j]).left.max(initial=0) < 0.2
+
+
 def test_noise_far_below_the_signal_is_not_trusted(rng):
     """The energy of the tail is known although it is nothing beside that of A."""
     x, y = np.linspace(0, 1, 300), np.linspace(2, 3, 200)

@@ -12,6 +12,7 @@ from . import error as _error
 from ._array import as_rank, to_caller
 from ._progress import Progress
 from ._rng import seed_word
+from .angles.subspaces import SubspaceAngles
 from .config import blas_name
 from .goal import as_goal
 from .pivot import KIND_CODES, choose_sketch, in_range
@@ -200,7 +201,9 @@ def _result(
         "device": "cpu",
         "blas": blas_name(),
     }
+    angles = SubspaceAngles.of_approximation(found["s"], found["error"], source.shape, seed)
     result = SVDResult(
+        angles=angles,
         converged=True,
         leave_one_out=float("nan"),
         history=(),

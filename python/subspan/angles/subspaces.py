@@ -16,6 +16,7 @@ from .sampling import sample_truncated
 from .spectrum import Spectrum, as_spectrum
 
 Array = NDArray[np.float64]
+_QUICK = 512  # values whose law is drawn in passing, for a line of print
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +47,7 @@ class SubspaceAngles(Result):
     size : int
         Smaller dimension of A.
     power_iterations : int or None
-        Of the subspace iteration; None where another method was used, whose law is not drawn from.
+        Of the subspace iteration; None for other methods, whose law is not drawn from.
     dtype : numpy.dtype
         Precision that A was decomposed in.
     seed : int
@@ -260,6 +261,11 @@ class SubspaceAngles(Result):
             left_samples=samples["left"],
             right_samples=samples["right"],
         )
+
+    @property
+    def quickly_estimated(self) -> bool:
+        """Whether the estimate is there, or made in less than about a tenth of a second."""
+        return "leading_estimate" in vars(self) or not self._drawn or len(self.values) <= _QUICK
 
     @property
     def left(self) -> Array:

@@ -100,8 +100,7 @@ class SVDResult(FactoredResult):
     def __repr__(self) -> str:
         text = f"<SVDResult: rank {self.rank} of {described(self.shape)}, {self.error!r}"
         if self.angles is not None:
-            sure = self.trusted(rigorous=True)
-            text += (
-                f", {self.trusted()} directions trusted to a sine of 0.1 ({sure} of them for sure)"
-            )
+            sure = f"{self.trusted(rigorous=True)} of them for sure"
+            likely = str(self.trusted()) if self.angles.quickly_estimated else "trusted():"
+            text += f", {likely} directions trusted to a sine of 0.1 ({sure})"
         return text + ">"
