@@ -15,6 +15,7 @@ void register_cholesky(py::module_&);
 void register_batch(py::module_&);
 void register_eigh(py::module_&);
 void register_generalized_nystrom(py::module_&);
+void register_cube(py::module_&);
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -46,4 +47,5 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_batch(m);
     bind::register_eigh(m);
     bind::register_generalized_nystrom(m);
+    bind::register_cube(m);
 }

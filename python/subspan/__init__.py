@@ -58,7 +58,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import the faces of other libraries, and with them those libraries, when first asked for."""
-    if name in ("compat", "estimators"):
+    """Import what most users never need, and the libraries behind it, when first asked for."""
+    if name in ("compat", "estimators", "selection"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

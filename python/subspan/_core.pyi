@@ -231,3 +231,10 @@ def qr_batch(
     facts: NDArray[np.float64],
     progress: Callable[[], None] | None,
 ) -> None: ...
+def cube(
+    rows: NDArray[np.float64],
+    order: NDArray[np.int64],
+    uniforms: NDArray[np.float64],
+    pi: NDArray[np.float64],
+    progress: Callable[[], None] | None = None,
+) -> None: ...

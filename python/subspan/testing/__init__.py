@@ -28,6 +28,7 @@ from .adversarial import (
     scaled_columns,
 )
 from .checks import distortion, interpolation_error, optimal_error
+from .finetuning import FinetuningMixture, finetuning_mixture
 from .matrices import (
     Matrix,
     close_singular_values,
@@ -48,6 +49,7 @@ from .operators import (
 
 __all__ = [
     "MATRICES",
+    "FinetuningMixture",
     "bie2d",
     "close_singular_values",
     "coherent",
@@ -55,6 +57,7 @@ __all__ = [
     "distortion",
     "duplicated_columns",
     "fast_decay",
+    "finetuning_mixture",
     "gaussian_exp",
     "gaussian_poly",
     "gmm",

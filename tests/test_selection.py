@@ -1,0 +1,408 @@
+"""Choosing rows: moment matching against its dual, rounding against its probabilities, known figures."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import subspan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+from subspan import selection
+from subspan.selection import baselines, matching, moments, rounding
+from subspan.selection.rows import TILE, Rows
+from subspan.selection.select import METHODS
+from subspan.testing import finetuning_mixture
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    return finetuning_mixture()
+
+
+def problem_of(rng, N=400, m=6, n=50, coverage=0.3, weighting="relative"):
+    rows = Rows(rng.standard_normal((N, m)) * np.linspace(1, 3, m))
+    spectrum = moments.spectrum_of(moments.second_moment(rows), 1e-15)
+    importance = spectrum.values**-2.0 if weighting == "relative" else np.ones(m)
+    return rows, matching.Problem(spectrum, spectrum.values / coverage, importance, n)
+
+
+# ---------------------------------------------------------------- the published data
+
+
+def test_the_mixture_is_the_published_one(mixture):
+    assert np.bincount(mixture.clusters).tolist() == [82, 69, 389, 76, 406, 251, 427, 300]
+    s2 = np.linalg.svd(mixture.X, compute_uv=False) ** 2
+    tails = np.cumsum(s2[::-1])[::-1]
+    assert [(tails >= s2.sum() / (2000 * q)).sum() for q in (1, 0.5)] == [107, 8]
+    risks = [mixture.ridge_risk(np.arange(2000), ridge) for ridge in (10, 50, 70, 100)]
+    assert np.allclose(risks, [1.996e-3, 2.772e-3, 2.929e-3, 3.167e-3], rtol=5e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [80, 120])
+def test_moment_matching_on_the_mixture(mixture, n):
+    risks = []
+    for seed in range(8):
+        r = selection.moment_matching(mixture.X, n, labels=mixture.clusters, rng=seed)
+        assert len(np.unique(r.indices)) == n
+        assert all(chosen > 0 for chosen, _ in r.certificate.groups.values())
+        risks.append(mixture.validated_risk(r.indices))
+    assert np.mean(risks) <= 3.3e-3
+
+
+def test_herding_by_argmin_finds_the_clusters(mixture):
+    """The published code takes the farthest row, and sees one cluster."""
+    r = selection.select(mixture.X, 80, method="herding", labels=mixture.clusters, rng=0)
+    assert sum(chosen > 0 for chosen, _ in r.certificate.groups.values()) >= 7
+    assert mixture.validated_risk(r.indices) == pytest.approx(4.21e-3, rel=0.02)
+
+
+# ---------------------------------------------------------------- moment matching
+
+
+@pytest.mark.parametrize("weighting", ["relative", "absolute"])
+def test_both_solvers_close_the_gap(weighting, rng):
+    rows, problem = problem_of(rng, weighting=weighting)
+    start = np.full(400, 1 / 400)
+    fast = matching.fista(rows, problem, start, 1e-9, 5000, None)
+    lean = matching.frank_wolfe(rows, problem, start, 1e-3, 2000, None)
+    begin = problem.objective(moments.moments_of(rows, problem.spectrum, start))
+    assert fast.objective - fast.dual <= 1e-6 * begin
+    assert lean.objective - lean.dual <= 1e-3 * begin
+    assert fast.dual <= lean.objective * (1 + 1e-12)
+    assert lean.dual <= fast.objective * (1 + 1e-12)
+    for found in (fast, lean):
+        assert found.weights.min() >= 0
+        assert found.weights.max() <= 1 / 50 * (1 + 1e-12)
+        assert found.weights.sum() == pytest.approx(1)
+        seen = moments.moments_of(rows, problem.spectrum, found.weights)
+        assert problem.objective(seen) == pytest.approx(found.objective, rel=1e-9)
+        assert all(dual <= value * (1 + 1e-12) for value, dual in found.history)
+
+
+@given(seed=st.integers(0, 2**20), n=st.integers(1, 19), size=st.integers(20, 60))
+@settings(max_examples=60, deadline=None)
+def test_projection_on_the_capped_simplex(seed, n, size):
+    point = np.random.default_rng(seed).standard_normal(size)
+    s = matching.project(point, 1 / n)
+    assert s.min() >= 0
+    assert s.max() <= 1 / n + 1e-15
+    assert s.sum() == pytest.approx(1, abs=1e-12)
+    inside = (s > 1e-12) & (s < 1 / n - 1e-12)  # optimality: equal shifts inside, ordered outside
+    tau = (point - s)[inside]
+    if tau.size:
+        assert np.ptp(tau) < 1e-12
+        assert np.all(point[s <= 1e-12] <= tau[0] + 1e-12)
+        assert np.all(point[s >= 1 / n - 1e-12] - 1 / n >= tau[0] - 1e-12)
+
+
+@given(seed=st.integers(0, 2**20))
+@settings(max_examples=60, deadline=None)
+def test_line_search_is_exact(seed):
+    rng = np.random.default_rng(seed)
+    m = 5
+    problem = matching.Problem(None, rng.random(m), rng.random(m) + 0.1, 3)
+    now, direction = rng.random(m), rng.standard_normal(m)
+    step = matching.line_search(problem, now, direction)
+    grid = np.linspace(0, 1, 2001)
+    values = [problem.objective(now + t * direction) for t in grid]
+    assert problem.objective(now + step * direction) <= min(values) + 1e-12
+
+
+def test_the_oracle_maximises_over_the_capped_simplex(rng):
+    scores, n = rng.standard_normal(30), 7
+    vertex = matching.top(scores, n)
+    found = linprog(-scores, A_eq=np.ones((1, 30)), b_eq=[1], bounds=[(0, 1 / n)] * 30)
+    assert scores[vertex].mean() == pytest.approx(-found.fun)
+
+
+def test_moments_of_few_and_of_many_rows_agree(rng):
+    rows, problem = problem_of(rng, N=TILE + 100)
+    weights = np.zeros(len(rows))
+    weights[[5, TILE + 3, 17]] = 0.2, 0.5, 0.3
+    sparse = moments.moments_of(rows, problem.spectrum, weights)
+    dense = moments.moments_of(rows, problem.spectrum, weights + 1e-300)
+    assert np.allclose(sparse, dense, rtol=1e-12)
+    exact = weights @ (rows.X @ problem.spectrum.vectors) ** 2
+    assert np.allclose(sparse, exact, rtol=1e-12)
+    r = rng.random(problem.spectrum.rank)
+    r[0] = 0
+    expected = (rows.X @ problem.spectrum.vectors) ** 2 @ r
+    assert np.allclose(moments.scores_of(rows, problem.spectrum, r), expected, rtol=1e-12)
+
+
+def test_storage_changes_no_bit(tmp_path, rng):
+    """A memory map, a Fortran array, a CSR matrix and float64 give the same subset as the array."""
+    X = rng.standard_normal((TILE + 500, 12)) * np.linspace(1, 4, 12)
+    X[rng.random(X.shape) < 0.3] = 0
+    np.save(tmp_path / "X.npy", X)
+    base = selection.moment_matching(X, 60, solver="frank_wolfe", rng=3)
+    for other in (
+        np.load(tmp_path / "X.npy", mmap_mode="r"),
+        np.asfortranarray(X),
+        scipy.sparse.csr_array(X),
+        scipy.sparse.coo_matrix(X),
+    ):
+        r = selection.moment_matching(other, 60, solver="frank_wolfe", rng=3)
+        assert np.array_equal(r.indices, base.indices)
+        assert np.array_equal(r.probabilities, base.probabilities)
+        assert r.objective == base.objective
+    again = selection.moment_matching(X, 60, solver="frank_wolfe", rng=base.seed)
+    assert np.array_equal(again.indices, base.indices)
+
+
+def test_what_a_selection_says(tmp_path, rng):
+    X = rng.standard_normal((500, 10)) * np.linspace(1, 5, 10)
+    r = selection.moment_matching(X, 40, rng=0, restarts=1)
+    indices, weights = r
+    assert indices.shape == weights.shape == (40,)
+    assert np.all(np.diff(indices) > 0)
+    assert r.probabilities.sum() == pytest.approx(40)
+    assert np.allclose(weights, 1 / (500 * r.probabilities[indices]))
+    assert r.dual <= r.objective
+    assert r.variance == r.certificate.variance
+    assert "uniform subsets" in repr(r)
+    r.save(tmp_path / "r.npz")
+    twin = subspan.load(tmp_path / "r.npz")
+    assert np.array_equal(twin.indices, indices)
+    assert twin.certificate.uniform.variance == r.certificate.uniform.variance
+
+
+def test_the_weights_estimate_without_bias(rng):
+    """Means over subsets of weighted second moments are the second moment of all rows."""
+    X = rng.standard_normal((200, 4)) * [1, 2, 3, 4]
+    total = np.zeros((4, 4))
+    draws = np.array(
+        [
+            [
+                *(X[r.indices].T * r.weights @ X[r.indices]).ravel(),
+            ]
+            for r in (
+                selection.moment_matching(X, 30, coverage=0.9, restarts=1, rng=seed)
+                for seed in range(300)
+            )
+        ]
+    )
+    total = X.T @ X / 200
+    error = draws.std(axis=0) / np.sqrt(len(draws))
+    assert np.all(np.abs(draws.mean(axis=0) - total.ravel()) <= 4.5 * error + 1e-12)
+
+
+# ---------------------------------------------------------------- rounding
+
+
+@pytest.mark.parametrize("method", ["cube", "systematic", "pivotal"])
+def test_designs_have_the_probabilities_that_they_are_given(method, rng):
+    X, N, n, draws = rng.standard_normal((60, 3)), 60, 12, 4000
+    weights = rng.random(N) ** 3
+    pi = rounding.inclusion_probabilities(weights / weights.sum(), n)
+    assert pi.sum() == pytest.approx(n)
+    assert pi.max() <= 1
+    count = np.zeros(N)
+    for _ in range(draws):
+        if method == "cube":
+            chosen = rounding.cube(pi, X, rng)
+        elif method == "systematic":
+            chosen = rounding.systematic(pi, X, rng)
+        else:
+            chosen = rounding.pivotal(pi, rng)
+        assert len(chosen) == len(np.unique(chosen)) == n
+        count[chosen] += 1
+    error = np.sqrt(pi * (1 - pi) / draws)
+    assert np.all(np.abs(count / draws - pi) <= 4.5 * error + 1e-9)
+
+
+def test_the_cube_balances(rng):
+    X, pi = rng.standard_normal((300, 8)), np.full(300, 0.2)
+    totals = {"cube": [], "pivotal": []}
+    for _ in range(200):
+        for name, chosen in (
+            ("cube", rounding.cube(pi, X, rng)),
+            ("pivotal", rounding.pivotal(pi, rng)),
+        ):
+            totals[name].append(X[chosen].sum(axis=0) / 0.2)
+    spread = {name: np.std(values, axis=0).mean() for name, values in totals.items()}
+    assert spread["cube"] < 0.5 * spread["pivotal"]
+
+
+@given(
+    units=st.integers(1, 40),
+    constraints=st.integers(0, 12),
+    copies=st.booleans(),
+    seed=st.integers(0, 2**20),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_cube_keeps_its_size_whatever_it_balances(units, constraints, copies, seed):
+    """Repeated, zero and dependent columns, certain and impossible units."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((units, constraints))
+    if copies and constraints > 1:
+        X[:, 1], X[:, -1] = X[:, 0], 0
+        X[units // 2 :] = X[0]
+    n = int(rng.integers(1, units + 1))
+    weights = rng.random(units) ** 4
+    weights[rng.random(units) < 0.2] = 0
+    if np.count_nonzero(weights) < n:
+        weights += 0.01
+    pi = rounding.inclusion_probabilities(weights / weights.sum(), n)
+    chosen = rounding.cube(pi, X, rng)
+    assert len(chosen) == len(np.unique(chosen)) == n
+    assert np.all(pi[chosen] > 0)
+    assert np.all(np.isin(np.flatnonzero(pi >= 1), chosen))
+
+
+def test_the_cube_on_many_units_and_progress(rng):
+    calls = []
+    chosen = rounding.cube(
+        np.full(30000, 0.01), rng.standard_normal((30000, 20)), rng, lambda: calls.append(1)
+    )
+    assert len(chosen) == 300
+    assert len(calls) >= 29
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rounding.cube(np.full(3000, 0.01), rng.standard_normal((3000, 20)), rng, stop)
+
+
+# ---------------------------------------------------------------- criteria
+
+
+@pytest.mark.parametrize("method", ["uniform", "leverage", "v_opt", "k_center", "skmm"])
+def test_excess_risk_is_the_variance_criterion(method, rng):
+    """Least squares on the subset with noisy labels: ``(sigma^2 / n) tr(Sigma Sigma_S^{-1})``."""
+    from sklearn.datasets import load_diabetes
+
+    X = load_diabetes().data
+    X = X / X.std(axis=0)
+    r = selection.select(X, 60, method=method, rng=0, sketch_size=10)
+    S, N = X[r.indices], len(X)
+    noise = rng.standard_normal((60, 2000))
+    excess = (np.linalg.norm(X @ (np.linalg.pinv(S) @ noise)) ** 2) / N / 2000
+    assert r.variance / 60 == pytest.approx(excess, rel=0.03)
+    sigma, part = X.T @ X / N, S.T @ S / 60
+    assert r.variance == pytest.approx(np.trace(sigma @ np.linalg.inv(part)), rel=1e-8)
+    c = np.linalg.eigvals(np.linalg.solve(part, sigma)).real.max()
+    assert r.certificate.coverage == pytest.approx(c, rel=1e-8)
+    assert selection.v_opt(X, r.indices) == pytest.approx(r.variance)
+    assert selection.coverage(X, r.indices) == pytest.approx(c)
+
+
+def test_a_missing_direction_is_infinitely_bad():
+    found = selection.moment_certificate(np.eye(5), [0, 1], references=0)
+    assert found.coverage == found.variance == np.inf
+    assert (found.rank, found.subset_rank) == (5, 2)
+    with_ridge = selection.moment_certificate(np.eye(5), [0, 1], ridge=0.1, references=0)
+    assert np.isfinite(with_ridge.variance)
+    assert selection.coverage_by_group([1, 1, 2], [0])["2"] == (0, 1)
+
+
+# ---------------------------------------------------------------- every method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_distinct_rows_and_repeats_itself(method, rng):
+    X = rng.standard_normal((300, 9)).astype(np.float32)
+    X[50:60] = X[0]
+    labels = np.repeat(["a", "b", "c"], 100)
+    for n in (1, 20, 300):
+        r = selection.select(X, n, method=method, labels=labels, rng=4)
+        assert r.indices.dtype == np.int64
+        assert len(np.unique(r.indices)) == n
+        again = selection.select(X, n, method=method, labels=labels, rng=4)
+        assert np.array_equal(r.indices, again.indices)
+        assert sum(chosen for chosen, _ in r.certificate.groups.values()) == n
+    assert not np.shares_memory(r.indices, X)
+
+
+def test_designs_are_better_than_chance_at_what_they_optimise(rng):
+    X = rng.standard_normal((400, 8)) * np.linspace(1, 4, 8)
+    value = {
+        "v_opt": lambda S: np.trace((X.T @ X) @ np.linalg.inv(S.T @ S)),
+        "a_opt": lambda S: np.trace(np.linalg.inv(S.T @ S)),
+        "d_opt": lambda S: -np.linalg.slogdet(S.T @ S)[1],
+        "e_opt": lambda S: 1 / np.linalg.eigvalsh(S.T @ S)[0],
+        "t_opt": lambda S: -np.trace(S.T @ S),
+    }
+    for method, measure in value.items():
+        ours = measure(X[selection.select(X, 60, method=method, sketch_size=8).indices])
+        others = [
+            measure(X[selection.select(X, 60, method="uniform", rng=seed).indices])
+            for seed in range(20)
+        ]
+        assert ours < min(others), method
+
+
+def test_greedy_gains_are_the_exact_changes(rng):
+    from subspan.selection import design
+
+    G = rng.standard_normal((40, 5))
+    sigma = G.T @ G / 40
+    M = np.linalg.inv(G[:8].T @ G[:8])
+    criteria = {
+        "v_opt": lambda M: np.trace(sigma @ M),
+        "a_opt": np.trace,
+    }
+    for name, value in criteria.items():
+        gains = design._gains(G, M, sigma, name)
+        for i in (10, 20, 39):
+            after = np.linalg.inv(np.linalg.inv(M) + np.outer(G[i], G[i]))
+            assert gains[i] == pytest.approx(value(M) - value(after), rel=1e-9)
+
+
+def test_stratified_shares_and_leverage_of_low_rank(rng):
+    labels = np.repeat([0, 1, 2], [10, 30, 60])
+    X = rng.standard_normal((100, 3))
+    r = selection.select(X, 10, method="stratified", labels=labels, rng=0)
+    assert [chosen for chosen, _ in r.certificate.groups.values()] == [1, 3, 6]
+    low = np.zeros((50, 4))
+    low[:5, 0] = 1
+    scores = baselines._leverage_scores(Rows(low), 0.0)
+    assert np.allclose(scores, np.where(np.arange(50) < 5, 10.0, 0.0))
+    with pytest.raises(ValueError, match="needs labels"):
+        selection.select(X, 10, method="stratified")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"n": 0}, ValueError, "n=0"),
+        ({"n": 31}, ValueError, "n=31"),
+        ({"n": 2.5}, TypeError, "n"),
+        ({"method": "best"}, ValueError, "method='best'"),
+        ({"coverage": 1.0}, ValueError, "nothing to choose"),
+        ({"coverage": 0}, ValueError, "coverage=0"),
+        ({"weighting": "none"}, ValueError, "weighting='none'"),
+        ({"solver": "adam"}, ValueError, "solver='adam'"),
+        ({"rounding": "up"}, ValueError, "rounding='up'"),
+        ({"restarts": 0}, ValueError, "restarts=0"),
+        ({"sketch_size": 0}, ValueError, "sketch_size=0"),
+        ({"sketch_size": "big"}, ValueError, "sketch_size='big'"),
+        ({"labels": [1, 2]}, ValueError, "labels has shape"),
+        ({"method": "uniform", "coverage": 0.9}, TypeError, "takes no coverage"),
+        ({"method": "v_opt", "ridge": -1}, ValueError, "ridge=-1"),
+    ],
+)
+def test_bad_arguments_are_named(change, error, message, rng):
+    arguments = {"n": 5, "rng": 0, **change}
+    with pytest.raises(error, match=message):
+        selection.select(rng.standard_normal((30, 4)), **arguments)
+
+
+def test_bad_candidates_are_named(rng):
+    X = rng.standard_normal((30, 4))
+    X[17, 2] = np.nan
+    with pytest.raises(ValueError, match="not finite, first in row 17"):
+        selection.moment_matching(X, 5)
+    with pytest.raises(ValueError, match="2-d"):
+        selection.moment_matching(X[0], 5)
+    with pytest.raises(TypeError, match="real numbers"):
+        selection.moment_matching(X * 1j, 5)
+    with pytest.raises(ValueError, match="X is zero"):
+        selection.moment_matching(np.zeros((30, 4)), 5)
+    for indices, message in (([0, 0], "repeated"), ([30], "between 0 and 29"), ([], "empty")):
+        with pytest.raises(ValueError, match=message):
+            selection.moment_certificate(np.ones((30, 2)), indices)
+    with pytest.raises(ValueError, match="weights has shape"):
+        selection.moment_certificate(np.ones((30, 2)), [1, 2], [1.0])
