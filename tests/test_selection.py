@@ -406,3 +406,42 @@ def test_bad_candidates_are_named(rng):
             selection.moment_certificate(np.ones((30, 2)), indices)
     with pytest.raises(ValueError, match="weights has shape"):
         selection.moment_certificate(np.ones((30, 2)), [1, 2], [1.0])
+
+
+# ---------------------------------------------------------------- the estimator
+
+
+def test_pieces_do_not_matter(rng):
+    from sklearn.base import clone
+
+    X = rng.standard_normal((5000, 60))
+    y = np.repeat([0, 1], 2500)
+    whole = selection.SkMM(50, random_state=1).fit(X, y)
+    pieces = clone(whole)
+    for start in range(0, 5000, 700):
+        pieces.partial_fit(X[start : start + 700], y[start : start + 700])
+    direct = selection.moment_matching(X, 50, rng=whole.selection_.seed)
+    assert np.array_equal(whole.indices_, pieces.indices_)
+    assert np.array_equal(whole.indices_, direct.indices)
+    assert whole.certificate_.groups.keys() == {"0", "1"}
+    assert np.array_equal(whole.fit_transform(X), X[whole.indices_])
+    assert whole.get_params()["n_select"] == 50
+    first = pieces.indices_
+    pieces.partial_fit(10 * X[:10], y[:10])
+    assert not np.array_equal(first, pieces.indices_)
+    assert pieces.weights_.shape == (50,)
+
+
+def test_the_estimator_refuses(rng):
+    estimator = selection.SkMM(5, random_state=0)
+    with pytest.raises(AttributeError, match="no rows yet"):
+        estimator.indices_  # noqa: B018
+    estimator.fit(rng.standard_normal((20, 4)))
+    with pytest.raises(ValueError, match="X has 3 features; earlier rows had 4"):
+        estimator.partial_fit(np.ones((5, 3)))
+    with pytest.raises(ValueError, match="with all pieces or with none"):
+        estimator.partial_fit(np.ones((5, 4)), [1] * 5)
+    with pytest.raises(ValueError, match="y has 2 labels for 5 rows"):
+        selection.SkMM(5).fit(np.ones((5, 4)), [1, 2])
+    with pytest.raises(ValueError, match="n=5 must lie between 1 and the 3"):
+        selection.SkMM(5, random_state=0).fit(rng.standard_normal((3, 4))).indices_  # noqa: B018

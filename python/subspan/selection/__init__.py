@@ -1,5 +1,7 @@
 """Choosing data: the rows to label or to finetune on, from features or sketched gradients."""
 
+from typing import Any
+
 from .criteria import Certificate, coverage, coverage_by_group, moment_certificate, v_opt
 from .result import Selection
 from .select import select
@@ -8,6 +10,7 @@ from .skmm import moment_matching
 __all__ = [
     "Certificate",
     "Selection",
+    "SkMM",
     "coverage",
     "coverage_by_group",
     "moment_certificate",
@@ -15,3 +18,12 @@ __all__ = [
     "select",
     "v_opt",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimator, and with it scikit-learn, when first asked for."""
+    if name == "SkMM":
+        from .estimator import SkMM
+
+        return SkMM
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
