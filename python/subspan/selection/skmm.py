@@ -20,6 +20,7 @@ from .rows import Rows, as_budget
 
 SOLVERS = ("auto", "frank_wolfe", "fista")
 _IN_MEMORY = 2**25  # numbers that FISTA may keep
+_FLIGHT = 2e10  # products of numbers that the cube method may take: some ten seconds
 
 
 def moment_matching(
@@ -235,8 +236,10 @@ def _best_rounding(
     spectrum = problem.spectrum
 
     def balance() -> NDArray[np.float64]:
-        image = np.concatenate([tile @ spectrum.vectors for _, tile in rows.tiles()])
-        image = np.asarray(image / np.sqrt(spectrum.values), np.float64)
+        # As many directions as the flight can balance in its N steps of O(directions^2).
+        most = max(8, int(np.sqrt(_FLIGHT / len(rows))) // 2)
+        leading = spectrum.vectors[:, :most] / np.sqrt(spectrum.values[:most])
+        image = np.concatenate([tile @ leading for _, tile in rows.tiles()]).astype(np.float64)
         return np.concatenate([image, image**2], axis=1)
 
     if rounding == "top":
