@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from . import scores
+from .compare import compare_selectors
 from .criteria import Certificate, coverage, coverage_by_group, moment_certificate, v_opt
 from .result import Selection
 from .select import select
@@ -11,10 +13,12 @@ __all__ = [
     "Certificate",
     "Selection",
     "SkMM",
+    "compare_selectors",
     "coverage",
     "coverage_by_group",
     "moment_certificate",
     "moment_matching",
+    "scores",
     "select",
     "v_opt",
 ]

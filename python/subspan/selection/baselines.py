@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import pivot as _pivot
+from .dpp import k_dpp
 from .moments import second_moment, spectrum_of
 from .rows import Rows
 
@@ -104,6 +105,11 @@ def _pivots(rows: Rows, count: int, generator: np.random.Generator, pivoting: st
     return np.concatenate([chosen, generator.choice(rest, count - len(chosen), replace=False)])
 
 
+def determinantal(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
+    """A determinantal point process of fixed size."""
+    return k_dpp(rows, count, generator)
+
+
 def herding(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
     """Next the row that brings the mean of the subset nearest to the mean of all: an argmin."""
     G = rows.take(np.arange(len(rows))).astype(np.float64)
@@ -144,6 +150,7 @@ BASELINES = {
     "rp": random_pivoting,
     "adaptive": random_pivoting,
     "rbrp": robust_random_pivoting,
+    "dpp": determinantal,
     "herding": herding,
     "k_center": k_center,
 }

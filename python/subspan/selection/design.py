@@ -63,3 +63,31 @@ def _gains(G: Array, M: Array, sigma: Array, criterion: str) -> Array:
         scaled = M / np.linalg.norm(M, 2)
         change = np.einsum("ij,ij->i", G @ (scaled @ scaled @ scaled), G @ (scaled @ scaled))
     return np.asarray(change / (1 + leverage))
+
+
+def exchange(rows: Rows, chosen: Indices, criterion: str, ridge: float, sweeps: int) -> Indices:
+    """Fedorov's exchange: swap a chosen row for the one that improves the criterion most, while any does.
+
+    Each sweep tries every chosen row once, at the cost of a greedy pick.
+    """
+    G = np.concatenate([tile for _, tile in rows.tiles()]).astype(np.float64)
+    sigma = second_moment(rows)
+    d = G.shape[1]
+    shift = max(ridge, 1e-10) * float(np.trace(sigma)) / d
+    S = [int(i) for i in chosen]
+    free = np.ones(len(G), bool)
+    free[S] = False
+    for _ in range(sweeps):
+        swapped = False
+        for place, row in enumerate(S):
+            others = G[[s for s in S if s != row]]
+            M = np.linalg.inv(others.T @ others + shift * np.eye(d))
+            gains = _gains(G, (M + M.T) / 2, sigma, criterion)
+            gains[~free & (np.arange(len(G)) != row)] = -np.inf
+            best = int(np.argmax(gains))
+            if gains[best] > gains[row] * (1 + 1e-9):
+                free[row], free[best] = True, False
+                S[place], swapped = best, True
+        if not swapped:
+            break
+    return np.array(S, np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from .._rng import seed_word
 from .baselines import BASELINES
 from .criteria import certify
-from .design import CRITERIA, greedy_design
+from .design import CRITERIA, exchange, greedy_design
 from .moments import second_moment, spectrum_of
 from .result import Selection
 from .rows import Rows, as_budget
@@ -41,7 +41,8 @@ def select(
     method : str
         "skmm": :func:`moment_matching`, which takes further `options`. "uniform", "stratified" (by
         `labels`), "leverage", "ridge_leverage": random. "rp" (also "adaptive"), "rbrp": random pivoting.
-        "herding", "k_center": greedy. "v_opt", "a_opt", "d_opt", "e_opt", "t_opt": greedy designs.
+        "dpp": n at most the rank. "herding", "k_center": greedy. "v_opt", "a_opt", "d_opt", "e_opt",
+        "t_opt": greedy designs; the first three take ``sweeps=`` of exchanges afterwards.
     sketch_size : int or "auto"
         Columns that rows are sketched to for "skmm", leverage scores and designs.
     ridge : float
@@ -82,6 +83,7 @@ def select(
             X, n, sketch_size=sketch_size, ridge=ridge, labels=labels, rng=rng, progress=progress,
             **options,
         )  # fmt: skip
+    sweeps = options.pop("sweeps", 0) if method in ("v_opt", "a_opt", "d_opt") else 0
     if options:
         raise TypeError(f"method={method!r} takes no {', '.join(sorted(options))}")
     if not ridge >= 0:
@@ -93,6 +95,8 @@ def select(
     seen = rows if method in _IN_SKETCH else given
     if method in CRITERIA:
         chosen = greedy_design(seen, count, method, ridge)
+        if sweeps:
+            chosen = exchange(seen, chosen, method, ridge, sweeps)
     else:
         chosen = BASELINES[method](seen, count, generator, ridge=ridge, labels=labels)
     chosen = np.sort(np.asarray(chosen, np.int64))
