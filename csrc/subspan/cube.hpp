@@ -166,9 +166,11 @@ inline void cube_sample(const double* rows, index constraints, std::vector<index
             flight.enter(units[i]);
         }
         uniforms = flight.uniforms();
-        const auto left = flight.unfinished();
-        kept = std::min(kept - 1, static_cast<index>(left.size()) - 1);
-        units = left;
+        units = flight.unfinished();
+        // The landing: an eighth of the constraints at a time, so that all flights together cost a few
+        // of the first over as many units.
+        const index left = static_cast<index>(units.size());
+        kept = std::min(kept - 1, left - std::max<index>(1, left / 8));
     }
     for (const index unit : units) pi[unit] = *uniforms++ < pi[unit] ? 1 : 0;
 }

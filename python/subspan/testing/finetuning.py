@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +19,18 @@ class FinetuningMixture:
     y: Array
     clusters: npt.NDArray[np.int64]
 
+    @functools.cached_property
+    def gram(self) -> Array:
+        """Inner products of all rows."""
+        return np.asarray(self.X @ self.X.T)
+
     def ridge_risk(self, indices: npt.NDArray[np.int64], ridge: float) -> float:
         """Mean squared error over all rows of ridge regression on a subset, solved exactly.
 
         The objective is the sum of squares and ``ridge ||theta||^2``.
         """
         S = np.asarray(indices)
-        chosen = self.X[S]
-        dual = np.linalg.solve(chosen @ chosen.T + ridge * np.eye(len(S)), self.y[S])
-        return float(np.mean((self.X @ (chosen.T @ dual) - self.y) ** 2))
+        return float(np.mean((self.gram[:, S] @ self._dual(S, ridge) - self.y) ** 2))
 
     def validated_risk(self, indices: npt.NDArray[np.int64]) -> float:
         """The same with the ridge chosen on the subset alone, by 2-fold cross-validation."""
@@ -38,11 +42,14 @@ class FinetuningMixture:
         for ridge in ridges:
             total = 0.0
             for fit, held in folds:
-                A = self.X[fit]
-                dual = np.linalg.solve(A @ A.T + ridge * np.eye(len(fit)), self.y[fit])
-                total += float(np.mean((self.X[held] @ (A.T @ dual) - self.y[held]) ** 2))
+                found = self.gram[np.ix_(held, fit)] @ self._dual(fit, ridge)
+                total += float(np.mean((found - self.y[held]) ** 2))
             errors.append(total)
         return self.ridge_risk(S, float(ridges[int(np.argmin(errors))]))
+
+    def _dual(self, S: npt.NDArray[np.int64], ridge: float) -> Array:
+        regular = self.gram[np.ix_(S, S)] + ridge * np.eye(len(S))
+        return np.asarray(np.linalg.solve(regular, self.y[S]))
 
 
 def finetuning_mixture(
