@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/exec.hpp"
+#include "subspan/block.hpp"
 
 namespace subspan {
 
@@ -44,6 +45,12 @@ void parallel_for(Fake& ex, index n, const F& body, index work = 1) {
 template <class F>
 void for_each_entry(Fake& ex, index rows, index cols, const F& body) {
     ex.enqueue([=](Host& host) { for_each_entry(host, rows, cols, body); });
+}
+
+/// Cooperative functors (block.hpp), one block after the other.
+template <class F>
+void for_each_block(Fake& ex, index blocks, const F& body) {
+    ex.enqueue([=](Host&) { run_serial_blocks(blocks, body); });
 }
 
 /// One problem after the other: a device of one queue.

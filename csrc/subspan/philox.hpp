@@ -10,13 +10,7 @@
 #include <bit>
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define SUBSPAN_HD __host__ __device__ __forceinline__
-#else
-// Forced inline: several translation units compile these for different instruction sets, and an
-// out-of-line copy made for one of them must not be linked into another.
-#define SUBSPAN_HD inline __attribute__((always_inline))
-#endif
+#include "subspan/types.hpp"
 
 namespace subspan {
 
