@@ -15,6 +15,9 @@ void register_cholesky(py::module_&);
 void register_batch(py::module_&);
 void register_eigh(py::module_&);
 void register_generalized_nystrom(py::module_&);
+#if defined(SUBSPAN_BIND_CUDA)
+void register_device(py::module_&);
+#endif
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -46,4 +49,7 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_batch(m);
     bind::register_eigh(m);
     bind::register_generalized_nystrom(m);
+#if defined(SUBSPAN_BIND_CUDA)
+    bind::register_device(m);
+#endif
 }
