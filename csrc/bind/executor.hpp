@@ -13,7 +13,8 @@
 #if defined(SUBSPAN_BIND_FAKE)
 #include "fake/dense.hpp"
 #elif defined(SUBSPAN_BIND_CUDA)
-#include "cuda/source.hpp"
+#include "cuda/dense.hpp"
+#include "subspan/plain_source.hpp"
 #else
 #include "host/dense.hpp"
 #include "host/source.hpp"

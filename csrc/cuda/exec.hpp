@@ -20,6 +20,7 @@ struct Lane;
 
 class Cuda {
   public:
+    static constexpr bool plain_sources = true;
     using Stream = CUstream_st*;  // cudaStream_t
 
     /// The calling thread's current device, on a stream of its own.

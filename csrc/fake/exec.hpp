@@ -13,6 +13,8 @@ namespace subspan {
 
 class Fake {
   public:
+    static constexpr bool plain_sources = true;  // as a GPU has them
+
     explicit Fake(std::function<void()> poll = {});
     Fake(const Fake&) = delete;
     ~Fake();

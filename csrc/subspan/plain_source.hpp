@@ -362,3 +362,45 @@ void gather_entries(E& ex, const EntryOracle<T>& K, const index* I, const index*
 }
 
 }  // namespace subspan::plain
+
+namespace subspan {
+
+/// An executor without ways of its own.
+template <class E>
+concept PlainSources = E::plain_sources;
+
+template <class S, class T>
+concept ConcreteSource = !std::is_same_v<S, AnySource<T>>;
+
+template <class T, PlainSources E, ConcreteSource<T> S>
+void sketch_pass(E& ex, const S& A, const SketchPass<T>& pass) {
+    plain::sketch_pass<T>(ex, A, pass);
+}
+template <class T, PlainSources E, ConcreteSource<T> S>
+void apply(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Y) {
+    plain::apply<T>(ex, A, X, Y);
+}
+template <class T, PlainSources E, ConcreteSource<T> S>
+void apply_transpose(E& ex, const S& A, MatrixView<T> X, MatrixView<T> Y) {
+    plain::apply_transpose<T>(ex, A, X, Y);
+}
+template <class T, PlainSources E, ConcreteSource<T> S>
+void gather_columns(E& ex, const S& A, const index* J, MatrixView<T> C) {
+    plain::gather_columns<T>(ex, A, J, C);
+}
+template <class T, PlainSources E>
+void gather_entries(E& ex, const EntryOracle<T>& K, const index* I, const index* J,
+                    MatrixView<T> B) {
+    plain::gather_entries<T>(ex, K, I, J, B);
+}
+template <class T, PlainSources E>
+void fill_transposed(E& ex, const SketchOperator& S, index i0, index p0, MatrixView<T> out,
+                     double scale = 1) {
+    plain::fill_transposed<T>(ex, S, i0, p0, out, scale);
+}
+template <class T, PlainSources E>
+void apply_adjoint_sketch(E& ex, const SketchOperator& S, In<T> X, MatrixView<T> Y) {
+    plain::apply_adjoint_sketch<T>(ex, S, X, Y);
+}
+
+}  // namespace subspan
