@@ -37,7 +37,5 @@ subspan_python_module(_cuda)
 target_compile_definitions(_cuda PRIVATE SUBSPAN_BIND_CUDA)
 target_sources(_cuda PRIVATE csrc/bind/register_device.cpp)
 target_link_libraries(_cuda PRIVATE subspan_cuda)
-# A functor that kernels.cuh forgets fails here, not at import.
-target_link_options(_cuda PRIVATE LINKER:--no-undefined)
 set_target_properties(_cuda PROPERTIES
   BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN/../nvidia/cu13/lib")

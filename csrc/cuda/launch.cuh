@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "cuda/complex.hpp"
 #include "cuda/exec.hpp"
 #include "cuda/lane.hpp"
 #include "cuda/status.hpp"
 #include "subspan/block.hpp"
+#include "subspan/device_complex.hpp"
 
 namespace subspan {
 namespace detail {

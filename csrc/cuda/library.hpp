@@ -19,7 +19,7 @@ inline constexpr cudaDataType_t data_type =
     is_complex<T> ? (is_single<T> ? CUDA_C_32F : CUDA_C_64F)
                   : (is_single<T> ? CUDA_R_32F : CUDA_R_64F);
 
-/// Full precision whatever the math mode of the handle says: no TF32.
+/// Full precision: TF32 is another compute type, or a math mode that our handles are never set to.
 template <class T>
 inline constexpr cublasComputeType_t compute_type =
     is_single<T> ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_64F;

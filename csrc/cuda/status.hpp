@@ -15,15 +15,17 @@ void check(cusolverStatus_t status, const char* what);
 /// Makes a device the calling thread's current one for a scope.
 class OnDevice {
   public:
-    explicit OnDevice(int device) {
+    explicit OnDevice(int device) : device_(device) {
         check(cudaGetDevice(&before_), "cudaGetDevice");
-        if (before_ != device) check(cudaSetDevice(device), "cudaSetDevice");
+        if (before_ != device_) check(cudaSetDevice(device_), "cudaSetDevice");
     }
-    ~OnDevice() { cudaSetDevice(before_); }
+    ~OnDevice() {
+        if (before_ != device_) cudaSetDevice(before_);
+    }
     OnDevice(const OnDevice&) = delete;
 
   private:
-    int before_ = 0;
+    int device_, before_ = 0;
 };
 
 }  // namespace subspan

@@ -41,6 +41,14 @@ struct StartPivoting {
     }
 };
 
+template <class T>
+SUBSPAN_HD double real_part(T x) {
+    if constexpr (is_complex<T>)
+        return static_cast<double>(x.real());
+    else
+        return static_cast<double>(x);
+}
+
 /// Step k: brings the column of largest norm to place k and makes its reflector I - tau v v^H, with
 /// v below the diagonal, v_k = 1. One block.
 template <class T>
@@ -120,13 +128,9 @@ struct PivotAndReflect {
     SUBSPAN_HD T reflect(double below2) const {
         using R = real_t<T>;
         const T alpha = A(k, k);
-        double imaginary = 0, real;
-        if constexpr (is_complex<T>) {
-            real = static_cast<double>(alpha.real());
-            imaginary = static_cast<double>(alpha.imag());
-        } else {
-            real = static_cast<double>(alpha);
-        }
+        const double real = real_part(alpha);
+        double imaginary = 0;
+        if constexpr (is_complex<T>) imaginary = static_cast<double>(alpha.imag());
         if (below2 == 0 && imaginary == 0) {
             tau[k] = T(0);
             return T(1);  // of zeros
@@ -145,29 +149,33 @@ struct PivotAndReflect {
     }
 };
 
-/// C(:, j) -= factor v (v^H C(:, j)) for the reflector in column k of V; a block for each column.
+/// v^H C(:, j) for the reflector v in column k of V.
+template <class T, class Block>
+SUBSPAN_HD T reflector_times(const Block& block, double* partial, MatrixView<const T> V, index k,
+                             MatrixView<const T> C, index j) {
+    using R = real_t<T>;
+    const auto product = [&](index i) {
+        return i == k ? T(C(i, j)) : T(conjugate(V(i, k)) * C(i, j));
+    };
+    const double real =
+        block_sum(block, partial, k, C.rows, [&](index i) { return real_part(product(i)); });
+    if constexpr (is_complex<T>) {
+        const double imaginary = block_sum(block, partial, k, C.rows, [&](index i) {
+            return static_cast<double>(product(i).imag());
+        });
+        return T(static_cast<R>(real), static_cast<R>(imaginary));
+    } else {
+        return static_cast<R>(real);
+    }
+}
+
+/// C(:, j) -= factor v (v^H C(:, j)); a block for each column.
 template <class T, class Block>
 SUBSPAN_HD void reflect_column(const Block& block, double* partial, MatrixView<const T> V, index k,
                                T factor, MatrixView<T> C, index j) {
-    using R = real_t<T>;
-    double inner[2] = {0, 0};
-    for (int part = 0; part < (is_complex<T> ? 2 : 1); ++part)
-        inner[part] = block_sum(block, partial, k, C.rows, [&](index i) {
-            const T v = i == k ? T(1) : conjugate(V(i, k));
-            const T product = v * C(i, j);
-            if constexpr (is_complex<T>)
-                return static_cast<double>(part == 0 ? product.real() : product.imag());
-            else
-                return static_cast<double>(product);
-        });
-    T w;
-    if constexpr (is_complex<T>)
-        w = factor * T(static_cast<R>(inner[0]), static_cast<R>(inner[1]));
-    else
-        w = factor * static_cast<R>(inner[0]);
+    const T w = factor * reflector_times<T>(block, partial, V, k, C, j);
     block.each([&](int t) {
-        for (index i = k + t; i < C.rows; i += block_threads)
-            C(i, j) -= (i == k ? T(1) : V(i, k)) * w;
+        for (index i = k + t; i < C.rows; i += block_threads) C(i, j) -= i == k ? w : V(i, k) * w;
     });
 }
 

@@ -22,12 +22,18 @@ struct SketchTileEntry {
     }
 };
 
+/// One of four words; an index into them would put them into memory.
+SUBSPAN_HD std::uint32_t word_at(const Words4& x, std::uint64_t at) {
+    return at < 2 ? (at == 0 ? x.w[0] : x.w[1]) : (at == 2 ? x.w[2] : x.w[3]);
+}
+
 /// The nonzero of column p of a sparse-sign operator in group g.
 SUBSPAN_HD SignedRow sparse_sign_at(const SketchOperator& S, std::uint32_t g, index p) {
     const auto at = static_cast<std::uint64_t>(p + S.first);
     const Words4 x = words_at(S.id, Stream::SparseSign, g, at >> 2);
-    return sparse_sign_nonzero(x.w[at & 3u], row_group(static_cast<std::uint64_t>(S.size),
-                                                       static_cast<std::uint32_t>(S.nnz), g));
+    return sparse_sign_nonzero(
+        word_at(x, at & 3u),
+        row_group(static_cast<std::uint64_t>(S.size), static_cast<std::uint32_t>(S.nnz), g));
 }
 
 /// Y(j, i) = scale sum +-A(p, j) over the nonzeros (p, sign) of row i of S: those with starts[i] <= e <
