@@ -1,8 +1,9 @@
 // Complex numbers in device code.
 //
-// nvcc compiles the arithmetic of std::complex, which rests on the compiler's own _Complex, to
-// nothing, without a warning. So a device runs functors over std::complex<R> as the same functors over
-// this type, which has its layout; the fake device does so, too.
+// The arithmetic of std::complex is not for devices: nvcc refuses it and, told to take constexpr
+// functions of the standard library, compiles it to nothing without a warning. So a device runs functors
+// over std::complex<R> as the same functors over this type, which has its layout; the fake device does
+// so, too.
 #pragma once
 
 #include <bit>
