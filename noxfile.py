@@ -15,6 +15,13 @@ nox.options.error_on_missing_interpreters = False
 ROOT = Path(__file__).parent
 FAKE = "-Ccmake.define.SUBSPAN_FAKE=ON"
 EXAMPLES = ("pytest", "--doctest-modules", "--doctest-ignore-import-errors", "--pyargs", "subspan")
+# What nvcc 13.0 goes with; cusparse and nvjitlink are loaded by cusolver.
+CUDA_LIBRARIES = (
+    "nvidia-cublas==13.1.1.3",
+    "nvidia-cusolver==12.0.4.66",
+    "nvidia-cusparse==12.6.3.3",
+    "nvidia-nvjitlink==13.0.88",
+)
 # numpy and SciPy bring a BLAS thread pool each; idle workers of one must not hold the cores.
 THREADS = {"OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", "10")}
 
@@ -71,6 +78,20 @@ def asan(task: nox.Session) -> None:
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         },
     )
+
+
+@nox.session
+def cuda(task: nox.Session) -> None:
+    """Compile, link and load the CUDA module: needs nvcc, no GPU; downloads 0.8 GB."""
+    task.install("scikit-build-core>=0.11", "pybind11>=3.0", "cmake", "ninja", *CUDA_LIBRARIES)
+    # Without isolation, so that the build finds the libraries where the module will.
+    task.install(
+        "--no-build-isolation",
+        ".[test]",
+        "-Cbuild-dir=build/cuda-session",
+        "-Ccmake.define.SUBSPAN_CUDA=ON",
+    )
+    task.run("pytest", "tests/test_cuda_build.py", *task.posargs, env=THREADS)
 
 
 @nox.session

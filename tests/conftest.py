@@ -1,5 +1,7 @@
 """Every test runs on the host and on the fake device, whose memory faults when the host touches it.
 
+Where the CUDA module is built and finds a device, they run on that as well.
+
 Tests marked ``host_only`` (subprocesses, huge memory, statistics of code that both devices share)
 and the modules in `RUN_ONCE`, which do not look at devices, run once.
 """
@@ -26,7 +28,16 @@ settings.register_profile(
 )
 settings.load_profile("deterministic")
 
-BACKENDS = ("host", "fake")
+
+def has_cuda():
+    """Whether the CUDA module is built and finds a device."""
+    try:
+        return importlib.import_module("subspan._cuda").device_count() > 0
+    except (ImportError, RuntimeError):
+        return False
+
+
+BACKENDS = ("host", "fake", "cuda") if has_cuda() else ("host", "fake")
 RUN_ONCE = {"test_bench", "test_readme", "test_testing"}
 
 
@@ -40,26 +51,26 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("backend", BACKENDS[:1] if once else BACKENDS, indirect=True)
 
 
-def fake_device():
-    """The module compiled for the fake device, its BLAS table filled; skips if it is not built."""
+def device_module(name):
+    """The module compiled for a device, its BLAS table filled; skips if it is not built."""
     from subspan import _native
 
     try:
-        _fake = importlib.import_module("subspan._fake")
+        module = importlib.import_module(f"subspan._{name}")
     except ModuleNotFoundError:
-        pytest.skip("the fake device is not built: -Ccmake.define.SUBSPAN_FAKE=ON")
-    _native.load_blas(_fake)
-    return _fake
+        pytest.skip(f"not built: -Ccmake.define.SUBSPAN_{name.upper()}=ON")
+    _native.load_blas(module)
+    return module
 
 
 @pytest.fixture(autouse=True)
 def backend(request, monkeypatch):
-    """Name of the device that computes: "host" or "fake"."""
+    """Name of the device that computes: "host", "fake" or "cuda"."""
     name = getattr(request, "param", "host")
-    if name == "fake":
+    if name != "host":
         from subspan import _native
 
-        monkeypatch.setattr(_native, "_current", fake_device())
+        monkeypatch.setattr(_native, "_current", device_module(name))
     return name
 
 

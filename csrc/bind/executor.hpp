@@ -12,6 +12,9 @@
 
 #if defined(SUBSPAN_BIND_FAKE)
 #include "fake/dense.hpp"
+#elif defined(SUBSPAN_BIND_CUDA)
+#include "cuda/dense.hpp"
+#include "subspan/plain_source.hpp"
 #else
 #include "host/dense.hpp"
 #include "host/source.hpp"
@@ -23,6 +26,9 @@ namespace py = pybind11;
 
 #if defined(SUBSPAN_BIND_FAKE)
 using Executor = Fake;
+inline constexpr bool shares_host_memory = false;
+#elif defined(SUBSPAN_BIND_CUDA)
+using Executor = Cuda;
 inline constexpr bool shares_host_memory = false;
 #else
 using Executor = Host;

@@ -16,6 +16,9 @@ void register_batch(py::module_&);
 void register_eigh(py::module_&);
 void register_generalized_nystrom(py::module_&);
 void register_cube(py::module_&);
+#if defined(SUBSPAN_BIND_CUDA)
+void register_device(py::module_&);
+#endif
 }  // namespace subspan::bind
 
 PYBIND11_MODULE(SUBSPAN_MODULE, m) {
@@ -48,4 +51,7 @@ PYBIND11_MODULE(SUBSPAN_MODULE, m) {
     bind::register_eigh(m);
     bind::register_generalized_nystrom(m);
     bind::register_cube(m);
+#if defined(SUBSPAN_BIND_CUDA)
+    bind::register_device(m);
+#endif
 }

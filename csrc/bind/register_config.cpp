@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 
 #include "bind/executor.hpp"
+#include "host/exec.hpp"
 #include "host/isa.hpp"
 #include "host/lapack_table.hpp"
 #include "subspan/error.hpp"

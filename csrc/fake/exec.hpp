@@ -7,11 +7,15 @@
 #include <vector>
 
 #include "host/exec.hpp"
+#include "subspan/block.hpp"
+#include "subspan/device_complex.hpp"
 
 namespace subspan {
 
 class Fake {
   public:
+    static constexpr bool plain_sources = true;  // as a GPU has them
+
     explicit Fake(std::function<void()> poll = {});
     Fake(const Fake&) = delete;
     ~Fake();
@@ -38,12 +42,18 @@ class Fake {
 
 template <class F>
 void parallel_for(Fake& ex, index n, const F& body, index work = 1) {
-    ex.enqueue([=](Host& host) { parallel_for(host, n, body, work); });
+    ex.enqueue([=](Host& host) { parallel_for(host, n, device_form(body), work); });
 }
 
 template <class F>
 void for_each_entry(Fake& ex, index rows, index cols, const F& body) {
-    ex.enqueue([=](Host& host) { for_each_entry(host, rows, cols, body); });
+    ex.enqueue([=](Host& host) { for_each_entry(host, rows, cols, device_form(body)); });
+}
+
+/// Cooperative functors (block.hpp), one block after the other.
+template <class F>
+void for_each_block(Fake& ex, index blocks, const F& body) {
+    ex.enqueue([=](Host&) { run_serial_blocks(blocks, device_form(body)); });
 }
 
 /// One problem after the other: a device of one queue.

@@ -64,6 +64,15 @@ struct GatherColumnEntry {
     SUBSPAN_HD void operator()(index i, index j) const { to(i, j) = from(i, order[j]); }
 };
 
+/// to(i, j) = from(order[j], i): columns of a matrix that is stored by rows.
+template <class T>
+struct GatherTransposedEntry {
+    MatrixView<const T> from;
+    MatrixView<T> to;
+    const index* order;
+    SUBSPAN_HD void operator()(index i, index j) const { to(i, j) = from(order[j], i); }
+};
+
 /// to(:, order[j]) = from(:, j); (i, j) runs over the entries of `from`.
 template <class T>
 struct ScatterColumnEntry {
@@ -110,6 +119,25 @@ template <class T>
 struct ZeroEntry {
     MatrixView<T> A;
     SUBSPAN_HD void operator()(index i, index j) const { A(i, j) = T(0); }
+};
+
+/// A *= factor; a zero factor clears what is not finite, too.
+template <class T>
+struct ScaleEntry {
+    MatrixView<T> A;
+    T factor;
+    SUBSPAN_HD void operator()(index i, index j) const {
+        A(i, j) = factor == T(0) ? T(0) : A(i, j) * factor;
+    }
+};
+
+/// The lower triangle of a Hermitian matrix from its upper one.
+template <class T>
+struct MirrorUpperEntry {
+    MatrixView<T> A;
+    SUBSPAN_HD void operator()(index i, index j) const {
+        if (i > j) A(i, j) = conjugate(A(j, i));
+    }
 };
 
 /// A(i, :) *= factors[i].

@@ -10,13 +10,7 @@
 #include <bit>
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define SUBSPAN_HD __host__ __device__ __forceinline__
-#else
-// Forced inline: several translation units compile these for different instruction sets, and an
-// out-of-line copy made for one of them must not be linked into another.
-#define SUBSPAN_HD inline __attribute__((always_inline))
-#endif
+#include "subspan/types.hpp"
 
 namespace subspan {
 
@@ -104,6 +98,8 @@ SUBSPAN_HD constexpr double uniform53(std::uint32_t hi, std::uint32_t lo) {
     return (static_cast<double>(bits) + 0.5) * 0x1p-52;
 }
 
+// nvcc must not be told to take constexpr functions of the standard library for device code
+// (--expt-relaxed-constexpr): std::popcount is then 0 for every number, without a warning.
 namespace detail {
 SUBSPAN_HD float fma_rn(float a, float b, float c) {
 #if defined(__CUDA_ARCH__)
@@ -120,13 +116,38 @@ SUBSPAN_HD float sqrt_rn(float a) {
 #endif
 }
 SUBSPAN_HD float float_of_bits(std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+    return __uint_as_float(bits);
+#else
     return std::bit_cast<float>(bits);
+#endif
+}
+SUBSPAN_HD std::uint32_t bits_of_float(float x) {
+#if defined(__CUDA_ARCH__)
+    return __float_as_uint(x);
+#else
+    return std::bit_cast<std::uint32_t>(x);
+#endif
+}
+SUBSPAN_HD int bit_width(std::uint64_t x) {
+#if defined(__CUDA_ARCH__)
+    return 64 - __clzll(static_cast<long long>(x));
+#else
+    return static_cast<int>(std::bit_width(x));
+#endif
+}
+SUBSPAN_HD int popcount(std::uint64_t x) {
+#if defined(__CUDA_ARCH__)
+    return __popcll(x);
+#else
+    return std::popcount(x);
+#endif
 }
 
 /// -2 ln(u), u = (2 (x >> 9) + 1) 2^-24; Horner in fma, relative error below 1e-7.
 SUBSPAN_HD float neg2log(std::uint32_t x) {
     const float u = static_cast<float>(static_cast<std::int32_t>(2u * (x >> 9) + 1u));
-    const std::uint32_t b = std::bit_cast<std::uint32_t>(u);
+    const std::uint32_t b = bits_of_float(u);
     const std::int32_t e = static_cast<std::int32_t>(b - 0x3f3504f3u) >> 23;
     const float m = float_of_bits(b - (static_cast<std::uint32_t>(e) << 23));
     const float f = m - 1.0f;  // m in [sqrt(1/2), sqrt(2)), f exact
@@ -171,8 +192,8 @@ SUBSPAN_HD NormalPair normal_pair(std::uint32_t x0, std::uint32_t x1) {
     const bool odd = q & 1u;
     const float C = odd ? s : c, S = odd ? c : s;
     const std::uint32_t flip_c = ((q + 1u) & 2u) << 30, flip_s = (q & 2u) << 30;
-    return {R * detail::float_of_bits(std::bit_cast<std::uint32_t>(C) ^ flip_c),
-            R * detail::float_of_bits(std::bit_cast<std::uint32_t>(S) ^ flip_s)};
+    return {R * detail::float_of_bits(detail::bits_of_float(C) ^ flip_c),
+            R * detail::float_of_bits(detail::bits_of_float(S) ^ flip_s)};
 }
 
 struct Normal4 {
@@ -190,7 +211,7 @@ SUBSPAN_HD Normal4 normals_at(const StreamId& id, std::uint64_t i, std::uint64_t
 /// Feistel network on the next even number of bits, walked until the image is below n.
 SUBSPAN_HD std::uint64_t permuted(const StreamId& id, std::uint64_t n, std::uint64_t x) {
     if (n < 2) return 0;
-    const int bits = static_cast<int>(std::bit_width(n - 1));
+    const int bits = detail::bit_width(n - 1);
     const int half = bits < 2 ? 1 : (bits + 1) / 2;
     const std::uint64_t mask = (std::uint64_t{1} << half) - 1;
     do {

@@ -48,6 +48,29 @@ struct PartialCholesky {
     MatrixView<T> F(index n) const { return factor.matrix(n, capacity).columns(0, rank); }
 };
 
+/// d[j] -= ||W(j, :)||^2, which may fall below zero: that is looked at.
+template <class T>
+struct DowndateDiagonal {
+    MatrixView<T> W;
+    double* d;
+    SUBSPAN_HD void operator()(index j) const {
+        double taken = 0;
+        for (index r = 0; r < W.cols; ++r) taken += squared_abs(W(j, r));
+        d[j] -= taken;
+    }
+};
+
+/// Row rows[i] of W becomes row i of R^H; zero without an R.
+template <class T>
+struct TriangleRow {
+    MatrixView<T> W, R;
+    const index* rows;
+    SUBSPAN_HD void operator()(index i) const {
+        for (index r = 0; r < W.cols; ++r)
+            W(rows[i], r) = R.data != nullptr && r <= i ? conjugate(R(r, i)) : T(0);
+    }
+};
+
 namespace detail {
 
 template <class T, class E, class S>
@@ -143,7 +166,7 @@ class CholeskyPivoter {
         R = R.block(0, 0, added, added);
         const auto Fn = G.columns(0, added);
         trsm<T>(ex_, Side::Right, Uplo::Upper, Op::None, Diag::NonUnit, R, Fn);
-        parallel_for(ex_, n_, Downdate{Fn, device_d_.data()}, added);
+        parallel_for(ex_, n_, DowndateDiagonal<T>{Fn, device_d_.data()}, added);
         clean(Fn, R, pivots);
         out_.pivots.insert(out_.pivots.end(), pivots.begin(), pivots.end());
         out_.rank += added;
@@ -212,16 +235,6 @@ class CholeskyPivoter {
         return count;
     }
 
-    struct Downdate {
-        MatrixView<T> W;
-        double* d;
-        SUBSPAN_HD void operator()(index j) const {
-            double taken = 0;
-            for (index r = 0; r < W.cols; ++r) taken += squared_abs(W(j, r));
-            d[j] -= taken;
-        }
-    };
-
     /// Refuses a K whose residual diagonal falls further below zero than rounding can explain.
     void look_at_diagonal() {
         const auto lowest = d_.observe(fetch(ex_, device_d_.data(), n_));
@@ -265,21 +278,11 @@ class CholeskyPivoter {
         return total * total;
     }
 
-    /// Row rows[i] of W becomes row i of R^H; zero without an R.
-    struct TriangleRow {
-        MatrixView<T> W, R;
-        const index* rows;
-        SUBSPAN_HD void operator()(index i) const {
-            for (index r = 0; r < W.cols; ++r)
-                W(rows[i], r) = R.data != nullptr && r <= i ? conjugate(R(r, i)) : T(0);
-        }
-    };
-
     /// What exact arithmetic would give: zeros in the rows chosen before, R^H in those of this round.
     void clean(MatrixView<T> Fn, MatrixView<T> R, const std::vector<index>& pivots) {
         const auto earlier = upload<index>(ex_, out_.pivots), fresh = upload<index>(ex_, pivots);
-        parallel_for(ex_, earlier.size(), TriangleRow{Fn, {}, earlier.data()});
-        parallel_for(ex_, fresh.size(), TriangleRow{Fn, R, fresh.data()});
+        parallel_for(ex_, earlier.size(), TriangleRow<T>{Fn, {}, earlier.data()});
+        parallel_for(ex_, fresh.size(), TriangleRow<T>{Fn, R, fresh.data()});
     }
 
     /// d from K and F at once, free of what repeated subtraction has lost. Returns its sum.

@@ -30,6 +30,24 @@ struct BlockPivoting {
     double tau = -1;     // filter threshold; negative: 1 / block
 };
 
+/// Zeros in row rows[i] of W, all of it or what lies right of entry i.
+template <class T>
+struct ZeroTail {
+    MatrixView<T> W;
+    const index* rows;
+    index keep;  // row i keeps its first i + keep + 1 entries; -1: none
+    SUBSPAN_HD void operator()(index i) const {
+        for (index r = keep < 0 ? 0 : i + 1; r < W.cols; ++r) W(rows[i], r) = T(0);
+    }
+};
+
+/// d[rows[i]] = 0.
+struct ZeroNorm {
+    double* d;
+    const index* rows;
+    SUBSPAN_HD void operator()(index i) const { d[rows[i]] = 0; }
+};
+
 namespace detail {
 
 template <class T, class E, class S>
@@ -177,25 +195,10 @@ class BlockPivoter {
     /// Zero rows of W at earlier pivots and below the diagonal at the new ones.
     void clear_triangle(MatrixView<T> W, const std::vector<index>& pivots) {
         const auto earlier = upload<index>(ex_, out_.perm);
-        parallel_for(ex_, earlier.size(), ZeroTail{W, earlier.data(), -1});
+        parallel_for(ex_, earlier.size(), ZeroTail<T>{W, earlier.data(), -1});
         const auto fresh = upload<index>(ex_, pivots);
-        parallel_for(ex_, fresh.size(), ZeroTail{W, fresh.data(), 0});
+        parallel_for(ex_, fresh.size(), ZeroTail<T>{W, fresh.data(), 0});
     }
-
-    struct ZeroTail {
-        MatrixView<T> W;
-        const index* rows;
-        index keep;  // row i keeps its first i + keep + 1 entries; -1: none
-        SUBSPAN_HD void operator()(index i) const {
-            for (index r = keep < 0 ? 0 : i + 1; r < W.cols; ++r) W(rows[i], r) = T(0);
-        }
-    };
-
-    struct ZeroNorm {
-        double* d;
-        const index* rows;
-        SUBSPAN_HD void operator()(index i) const { d[rows[i]] = 0; }
-    };
 
     void clear_chosen() {
         const auto chosen = upload<index>(ex_, out_.perm);

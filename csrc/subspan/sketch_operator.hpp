@@ -6,7 +6,6 @@
 // column has one +-1 in each; CountSketch is nnz = 1; SRHT = sqrt(1/size) R H D (Tropp 2011).
 #pragma once
 
-#include <bit>
 #include <cmath>
 
 #include "subspan/philox.hpp"
@@ -99,7 +98,7 @@ SUBSPAN_HD float hadamard_sign(const StreamId& id, std::uint64_t p) {
 
 /// Order of the Walsh-Hadamard transform: the next power of two; the data are padded with zeros.
 SUBSPAN_HD std::uint64_t hadamard_order(std::uint64_t dim) {
-    return std::bit_ceil(dim < 1 ? std::uint64_t{1} : dim);
+    return dim < 2 ? 1 : std::uint64_t{1} << detail::bit_width(dim - 1);
 }
 
 /// Unscaled entry (i, p) of any operator.
@@ -123,7 +122,7 @@ SUBSPAN_HD float sketch_entry(const SketchOperator& S, std::uint64_t i, std::uin
             const std::uint64_t r =
                 permuted(S.id, hadamard_order(static_cast<std::uint64_t>(S.dim)), i);
             const float sign = hadamard_sign(S.id, p);
-            return std::popcount(r & p) & 1 ? -sign : sign;
+            return detail::popcount(r & p) & 1 ? -sign : sign;
         }
     }
     return 0.0f;

@@ -5,6 +5,14 @@
 #include <cstdint>
 #include <type_traits>
 
+#if defined(__CUDACC__)
+#define SUBSPAN_HD __host__ __device__ __forceinline__
+#else
+// Forced inline: several translation units compile these for different instruction sets, and an
+// out-of-line copy made for one of them must not be linked into another.
+#define SUBSPAN_HD inline __attribute__((always_inline))
+#endif
+
 namespace subspan {
 
 using index = std::int64_t;
@@ -38,18 +46,18 @@ struct MatrixView {
     index ld = 0;
 
     MatrixView() = default;
-    MatrixView(T* data_, index rows_, index cols_, index ld_)
+    SUBSPAN_HD MatrixView(T* data_, index rows_, index cols_, index ld_)
         : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
     MatrixView(T* data_, index rows_, index cols_)
         : MatrixView(data_, rows_, cols_, rows_ > 0 ? rows_ : 1) {}
 
-    operator MatrixView<const T>() const
+    SUBSPAN_HD operator MatrixView<const T>() const
         requires(!std::is_const_v<T>)
     {
         return {data, rows, cols, ld};
     }
 
-    T& operator()(index i, index j) const { return data[i + j * ld]; }
+    SUBSPAN_HD T& operator()(index i, index j) const { return data[i + j * ld]; }
     T* col(index j) const { return data + j * ld; }
     MatrixView block(index i, index j, index r, index c) const {
         return {data + i + j * ld, r, c, ld};
