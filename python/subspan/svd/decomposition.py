@@ -100,7 +100,9 @@ class SVDResult(FactoredResult):
     def __repr__(self) -> str:
         text = f"<SVDResult: rank {self.rank} of {described(self.shape)}, {self.error!r}"
         if self.angles is not None:
-            sure = f"{self.trusted(rigorous=True)} of them for sure"
-            likely = str(self.trusted()) if self.angles.quickly_estimated else "trusted():"
-            text += f", {likely} directions trusted to a sine of 0.1 ({sure})"
+            sure = self.trusted(rigorous=True)
+            if self.angles.quickly_estimated:
+                text += f", {self.trusted()} directions trusted ({sure} for sure)"
+            else:
+                text += f", {sure} directions trusted for sure"
         return text + ">"

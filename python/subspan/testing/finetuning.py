@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class FinetuningMixture:
     """Features in clusters, a label per row that is constant in its cluster, and the clusters."""
 
@@ -19,7 +19,7 @@ class FinetuningMixture:
     y: Array
     clusters: npt.NDArray[np.int64]
 
-    @functools.cached_property
+    @cached_property
     def gram(self) -> Array:
         """Inner products of all rows."""
         return np.asarray(self.X @ self.X.T)
