@@ -1,9 +1,9 @@
 """The test matrices and checks of `subspan.testing`, and the oracles of `reference`."""
 
 import ast
-import sys
 import doctest
 import importlib
+import sys
 from fractions import Fraction
 from pathlib import Path
 
