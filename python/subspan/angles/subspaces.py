@@ -286,6 +286,15 @@ class SubspaceAngles(Result):
             Largest sine of the angles between the computed and the true subspaces.
         rigorous : bool
             Count what the bounds show, not what the estimates say.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If `max_sine` is not between 0 and 1.
         """
         if not 0 <= max_sine <= 1:
             raise ValueError(f"max_sine={max_sine} must lie between 0 and 1")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .. import pivot as _pivot
 from .dpp import k_dpp
 from .moments import second_moment, spectrum_of
-from .rows import Rows
+from .rows import Rows, proportional
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -31,10 +31,7 @@ def stratified(
     if given.shape != (len(rows),):
         raise ValueError(f"labels has shape {given.shape}; expected ({len(rows)},)")
     names, group = np.unique(given, return_inverse=True)
-    share = count * np.bincount(group) / len(rows)
-    quota = np.floor(share).astype(np.int64)
-    order = np.argsort(-(share - quota), kind="stable")
-    quota[order[: count - quota.sum()]] += 1
+    quota = proportional(group, count)
     parts = [
         generator.choice(np.flatnonzero(group == j), quota[j], replace=False)
         for j in range(len(names))
@@ -97,9 +94,7 @@ def robust_random_pivoting(
 def _pivots(rows: Rows, count: int, generator: np.random.Generator, pivoting: str) -> Indices:
     """At most rank many pivots; uniform beyond them."""
     most = min(count, *rows.shape)
-    found = _pivot.pivots(
-        rows.take(np.arange(len(rows))), most, axis=0, pivoting=pivoting, rng=generator
-    )
+    found = _pivot.pivots(rows.dense(), most, axis=0, pivoting=pivoting, rng=generator)
     chosen = np.asarray(found)[:most]
     rest = np.setdiff1d(np.arange(len(rows)), chosen)
     return np.concatenate([chosen, generator.choice(rest, count - len(chosen), replace=False)])
@@ -112,7 +107,7 @@ def determinantal(rows: Rows, count: int, generator: np.random.Generator, **_: A
 
 def herding(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
     """Next the row that brings the mean of the subset nearest to the mean of all: an argmin."""
-    G = rows.take(np.arange(len(rows))).astype(np.float64)
+    G = rows.dense().astype(np.float64)
     mean, squares = G.mean(axis=0), np.einsum("ij,ij->i", G, G)
     chosen: list[int] = []
     total, taken = np.zeros(rows.shape[1]), np.zeros(len(G), bool)
@@ -129,7 +124,7 @@ def herding(rows: Rows, count: int, generator: np.random.Generator, **_: Any) ->
 
 def k_center(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
     """Greedy k-center: next the row farthest from all chosen ones; O(N) numbers beside the rows."""
-    G = rows.take(np.arange(len(rows))).astype(np.float64)
+    G = rows.dense().astype(np.float64)
     squares = np.einsum("ij,ij->i", G, G)
     chosen = [int(generator.integers(len(G)))]
     nearest = np.full(len(G), np.inf)

@@ -25,7 +25,7 @@ _REFRESH = 50
 
 def greedy_design(rows: Rows, count: int, criterion: str, ridge: float) -> Indices:
     """Choose `count` distinct rows; ridge as a multiple of ``tr(Sigma) / d``."""
-    G = np.concatenate([tile for _, tile in rows.tiles()]).astype(np.float64)
+    G = rows.dense().astype(np.float64)
     sigma = second_moment(rows)
     d = G.shape[1]
     if criterion == "t_opt":
@@ -70,7 +70,7 @@ def exchange(rows: Rows, chosen: Indices, criterion: str, ridge: float, sweeps: 
 
     Each sweep tries every chosen row once, at the cost of a greedy pick.
     """
-    G = np.concatenate([tile for _, tile in rows.tiles()]).astype(np.float64)
+    G = rows.dense().astype(np.float64)
     sigma = second_moment(rows)
     d = G.shape[1]
     shift = max(ridge, 1e-10) * float(np.trace(sigma)) / d

@@ -21,7 +21,7 @@ def k_dpp(rows: Rows, count: int, generator: np.random.Generator) -> NDArray[np.
     if count > spectrum.rank:
         raise ValueError(f"method='dpp' needs n <= {spectrum.rank}, the rank of X; got {count}")
     kept = _eigenvectors(spectrum.values, count, generator)
-    G = np.concatenate([tile for _, tile in rows.tiles()]).astype(np.float64)
+    G = rows.dense().astype(np.float64)
     basis = G @ (spectrum.vectors[:, kept] / np.sqrt(len(rows) * spectrum.values[kept]))
     chosen: list[int] = []
     left = np.einsum("ij,ij->i", basis, basis)

@@ -95,7 +95,7 @@ class SkMM(BaseEstimator):  # type: ignore[misc]
         if (y is None) != (not self._labels) and self._pieces:
             raise ValueError("y must be given with all pieces or with none")
         small = sketched(rows, self.n_select, self.sketch_size, self.sketch, self._seed)
-        self._pieces.append(small.take(np.arange(len(small))))
+        self._pieces.append(small.dense())
         if y is not None:
             self._labels.append(np.asarray(y))
         self._chosen: Selection | None = None

@@ -19,7 +19,8 @@ class Selection(Result):
         Chosen rows, each once, ascending.
     weights : array of float64, shape (n,)
         Weights of the chosen rows. For random designs those of Horvitz and Thompson,
-        ``1 / (N pi_i)``: weighted sums over the subset estimate means over all rows without bias.
+        ``1 / (N pi_i)``: weighted sums over the subset estimate means over all rows, without bias if
+        the design was drawn once (``restarts=1``). Else ``1 / n``.
     objective : float
         What the method minimised, at the relaxed solution; NaN where there is none.
     dual : float

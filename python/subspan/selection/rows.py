@@ -46,6 +46,10 @@ class Rows:
             rows = slice(start, min(start + TILE, len(self)))
             yield rows, self._dense(self.X[rows], start)
 
+    def dense(self) -> NDArray[Any]:
+        """Return all rows, dense."""
+        return np.concatenate([tile for _, tile in self.tiles()])
+
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows, dense."""
         order = np.argsort(indices, kind="stable")  # files are read forwards
@@ -70,3 +74,11 @@ def as_budget(n: Any, candidates: int) -> int:
     if not 1 <= count <= candidates:
         raise ValueError(f"n={count} must lie between 1 and the {candidates} candidates")
     return count
+
+
+def proportional(group: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """How many of each group, in proportion to its size; the largest remainders are rounded up."""
+    share = count * np.bincount(group) / len(group)
+    quota = np.floor(share).astype(np.int64)
+    quota[np.argsort(-(share - quota), kind="stable")[: count - quota.sum()]] += 1
+    return quota

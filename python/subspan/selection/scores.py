@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .rows import proportional
+
 Array = NDArray[np.float64]
 
 
@@ -118,9 +120,7 @@ def largest(scores: Any, n: int, labels: Any = None) -> NDArray[np.int64]:
     if classes.shape != given.shape:
         raise ValueError(f"labels has shape {classes.shape}; expected {given.shape}")
     names, group = np.unique(classes, return_inverse=True)
-    share = n * np.bincount(group) / len(given)
-    quota = np.floor(share).astype(np.int64)
-    quota[np.argsort(-(share - quota), kind="stable")[: n - quota.sum()]] += 1
+    quota = proportional(group, n)
     parts = []
     for j in range(len(names)):
         members = np.flatnonzero(group == j)
