@@ -242,11 +242,11 @@ def test_sines_fall_with_power_iterations_and_width():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPECTRA)
-@pytest.mark.parametrize("q", [0, 1])
-def test_prior_bounds_fail_no_more_often_than_claimed(name, q, rng):
+@pytest.mark.parametrize(("q", "dtype"), [(0, "float64"), (1, "float64"), (1, "complex128")])
+def test_prior_bounds_fail_no_more_often_than_claimed(name, q, dtype, rng):
     sigma, draws, claimed = SPECTRA[name], 500, 0.05
     for width in (K + 4, 2 * K, 5 * K):
-        seen = simulated(sigma, K, width, q, draws, rng)
+        seen = simulated(sigma, K, width, q, draws, rng, dtype=dtype)
         bounds = angles.prior_bounds(sigma, K, width, q, failure_probability=claimed)
         assert bounds.rigorous
         assert bounds.failure_probability == claimed

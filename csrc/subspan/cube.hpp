@@ -60,6 +60,9 @@ class CubeFlight {
         return left;
     }
 
+    /// The first random number that is not used up.
+    const double* uniforms() const { return uniforms_; }
+
   private:
     static constexpr index none = -1;
     static constexpr double tolerance = 1e-9;  // below it a column is in the span of the basis
@@ -149,9 +152,6 @@ class CubeFlight {
     const double* uniforms_;
     std::vector<double> T_, image_;
     std::vector<index> basis_;
-
-  public:
-    const double* uniforms() const { return uniforms_; }
 };
 
 /// Rounds the inclusion probabilities pi of the units in `order` to 0 and 1. `rows` has a row of

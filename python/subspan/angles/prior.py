@@ -81,7 +81,8 @@ def prior_bounds(
 
     where D_2 holds the powers beyond j and ``1 / ||Z||`` is the smallest singular value of a Gaussian
     matrix with i rows and l - j + i columns. The three factors are bounded as in Halko, Martinsson and
-    Tropp (2011), Theorem 10.8 and Proposition A.3; the best j is taken. ``O(k l)``.
+    Tropp (2011), Theorem 10.8 and Proposition A.3; the best j is taken. ``O(k l)``. The
+    theorems are about real test matrices; complex ones have come out closer in every simulation.
 
     References
     ----------
