@@ -38,7 +38,7 @@ def has_cuda():
 
 
 BACKENDS = ("host", "fake", "cuda") if has_cuda() else ("host", "fake")
-RUN_ONCE = {"test_bench", "test_readme", "test_testing"}
+RUN_ONCE = {"test_bench", "test_readme", "test_selection_methods", "test_testing"}
 
 
 def pytest_configure(config):

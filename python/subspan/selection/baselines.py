@@ -2,150 +2,132 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import pivot as _pivot
+from .budget import Array, Indices, Purse
 from .dpp import k_dpp
-from .moments import second_moment, spectrum_of
-from .rows import Rows, proportional
-
-Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from .moments import eigenbasis_of, second_moment
+from .pool import Pool
 
 
-def uniform(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
+def uniform(pool: Pool) -> Indices:
     """Rows at random, each as likely as any other."""
-    return generator.choice(len(rows), count, replace=False)
+    return pool.draw(np.ones(len(pool)))
 
 
-def stratified(
-    rows: Rows, count: int, generator: np.random.Generator, *, labels: Any = None, **_: Any
-) -> Indices:
-    """Uniform within each label, in proportion to its size, largest remainders first."""
-    if labels is None:
-        raise ValueError("method='stratified' needs labels")
-    given = np.asarray(labels)
-    if given.shape != (len(rows),):
-        raise ValueError(f"labels has shape {given.shape}; expected ({len(rows)},)")
-    names, group = np.unique(given, return_inverse=True)
-    quota = proportional(group, count)
-    parts = [
-        generator.choice(np.flatnonzero(group == j), quota[j], replace=False)
-        for j in range(len(names))
-    ]
-    return np.concatenate(parts)
+def leverage(pool: Pool) -> Indices:
+    """Draws in proportion to ``g_i^T (Sigma + ridge tr(Sigma) / d)^{-1} g_i``.
 
-
-def leverage(
-    rows: Rows, count: int, generator: np.random.Generator, *, ridge: float = 0.0, **_: Any
-) -> Indices:
-    """Draws without replacement in proportion to the (ridge) leverage scores.
-
-    ``g_i^T (Sigma + ridge tr(Sigma) / d)^{-1} g_i``; directions of rounding are left out.
+    Directions of rounding are left out.
     """
-    return _draw(_leverage_scores(rows, ridge), count, generator)
+    return pool.draw(leverage_scores(pool, pool.ridge))
 
 
-def ridge_leverage(
-    rows: Rows, count: int, generator: np.random.Generator, *, ridge: float = 0.0, **_: Any
-) -> Indices:
+def ridge_leverage(pool: Pool) -> Indices:
     """The same with a ridge of a tenth of the mean eigenvalue unless another is given."""
-    return _draw(_leverage_scores(rows, ridge or 0.1), count, generator)
+    return pool.draw(leverage_scores(pool, pool.ridge or 0.1))
 
 
-def _leverage_scores(rows: Rows, ridge: float) -> Array:
-    spectrum = spectrum_of(second_moment(rows), rows.eps)
-    if spectrum.rank == 0:
-        return np.ones(len(rows))
-    shift = ridge * float(spectrum.values.sum()) / rows.shape[1]
-    scaled = spectrum.vectors / np.sqrt(spectrum.values + shift)
-    scores = np.empty(len(rows))
-    for where, tile in rows.tiles():
+def truncated_leverage(pool: Pool) -> Indices:
+    """Draws in proportion to the squared row norms of the leading `rank` left singular vectors."""
+    rank = pool.rank or max(1, min(pool.budget.count // 2, 32))
+    return pool.draw(leverage_scores(pool, 0.0, rank))
+
+
+def leverage_scores(pool: Pool, ridge: float, rank: int | None = None) -> Array:
+    """Up to the factor N, of all rows."""
+    basis = eigenbasis_of(second_moment(pool.rows), pool.rows.eps)
+    if basis.rank == 0:
+        return np.ones(len(pool))
+    shift = ridge * float(basis.values.sum()) / pool.rows.shape[1]
+    scaled = (basis.vectors / np.sqrt(basis.values + shift))[:, :rank]
+    scores = np.empty(len(pool))
+    for where, tile in pool.rows.tiles():
         image = tile @ scaled
         scores[where] = np.einsum("ij,ij->i", image, image)
     return scores
 
 
-def _draw(scores: Array, count: int, generator: np.random.Generator) -> Indices:
-    """Successive draws; rows of score zero come last, at random."""
-    positive = np.flatnonzero(scores > 0)
-    first = min(count, len(positive))
-    p = scores[positive] / scores[positive].sum()
-    drawn = positive[generator.choice(len(positive), first, replace=False, p=p)]
-    rest = np.setdiff1d(np.arange(len(scores)), drawn)
-    return np.concatenate([drawn, generator.choice(rest, count - first, replace=False)])
-
-
-def random_pivoting(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
+def random_pivoting(pool: Pool) -> Indices:
     """Adaptive sampling: each row in proportion to what the chosen ones leave of it."""
-    return _pivots(rows, count, generator, "rp")
+    return _pivots(pool, "rp")
 
 
-def robust_random_pivoting(
-    rows: Rows, count: int, generator: np.random.Generator, **_: Any
-) -> Indices:
+def robust_random_pivoting(pool: Pool) -> Indices:
     """Robust blockwise random pivoting."""
-    return _pivots(rows, count, generator, "rbrp")
+    return _pivots(pool, "rbrp")
 
 
-def _pivots(rows: Rows, count: int, generator: np.random.Generator, pivoting: str) -> Indices:
+def _pivots(pool: Pool, pivoting: str) -> Indices:
     """At most rank many pivots; uniform beyond them."""
-    most = min(count, *rows.shape)
-    found = _pivot.pivots(rows.dense(), most, axis=0, pivoting=pivoting, rng=generator)
-    chosen = np.asarray(found)[:most]
-    rest = np.setdiff1d(np.arange(len(rows)), chosen)
-    return np.concatenate([chosen, generator.choice(rest, count - len(chosen), replace=False)])
+    free = np.flatnonzero(pool.budget.free)
+    G = pool.unexplained()[free]
+    most = min(*G.shape, len(free) if pool.budget.costs is not None else pool.budget.count)
+    found = _pivot.pivots(G, most, axis=0, pivoting=pivoting, rng=pool.generator)
+    chosen = free[np.asarray(found)[:most]]
+    rest = pool.generator.permutation(np.setdiff1d(free, chosen))
+    return pool.budget.take_in_order(np.concatenate([chosen, rest]))
 
 
-def determinantal(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
-    """A determinantal point process of fixed size."""
-    return k_dpp(rows, count, generator)
+def determinantal(pool: Pool) -> Indices:
+    """A determinantal point process of fixed size, given the rows that are chosen already."""
+    if pool.budget.costs is not None:
+        raise ValueError("method='dpp' draws a fixed number of rows and takes no costs")
+    free = np.flatnonzero(pool.budget.free)
+    G = pool.unexplained()[free]
+    return free[k_dpp(G, pool.budget.count, pool.generator, pool.rows.eps)]
 
 
-def herding(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
+def herding(pool: Pool) -> Indices:
     """Next the row that brings the mean of the subset nearest to the mean of all: an argmin."""
-    G = rows.dense().astype(np.float64)
+    G, before, purse = pool.dense(), pool.budget.before, Purse(pool.budget)
     mean, squares = G.mean(axis=0), np.einsum("ij,ij->i", G, G)
-    chosen: list[int] = []
-    total, taken = np.zeros(rows.shape[1]), np.zeros(len(G), bool)
-    for step in range(count):
-        target = (step + 1) * mean - total
-        distances = squares - 2 * (G @ target)
-        distances[taken] = np.inf
-        best = int(np.argmin(distances))
-        chosen.append(best)
-        taken[best] = True
+    total, held = G[before].sum(axis=0), len(before)
+    while True:
+        target = (held + 1) * mean - total
+        best = purse.best(2 * (G @ target) - squares)
+        if best is None:
+            return purse.rows()
+        purse.take(best)
         total += G[best]
-    return np.array(chosen, np.int64)
+        held += 1
 
 
-def k_center(rows: Rows, count: int, generator: np.random.Generator, **_: Any) -> Indices:
+def k_center(pool: Pool) -> Indices:
     """Greedy k-center: next the row farthest from all chosen ones; O(N) numbers beside the rows."""
-    G = rows.dense().astype(np.float64)
+    G, purse = pool.dense(), Purse(pool.budget)
     squares = np.einsum("ij,ij->i", G, G)
-    chosen = [int(generator.integers(len(G)))]
     nearest = np.full(len(G), np.inf)
-    for _step in range(count - 1):
-        last = chosen[-1]
-        distance = squares - 2 * (G @ G[last]) + squares[last]
-        nearest = np.minimum(nearest, np.maximum(distance, 0.0))
-        nearest[chosen] = -1.0
-        chosen.append(int(np.argmax(nearest)))
-    return np.array(chosen, np.int64)
+    for row in pool.budget.before:
+        nearest = np.minimum(nearest, squares - 2 * (G @ G[row]) + squares[row])
+    first = pool.generator.random(len(G))  # without a centre yet, any row
+    best = purse.best(nearest if len(pool.budget.before) else first)
+    while best is not None:
+        purse.take(best)
+        nearest = np.minimum(nearest, squares - 2 * (G @ G[best]) + squares[best])
+        best = purse.best(nearest)
+    return purse.rows()
+
+
+def by_scores(pool: Pool) -> Indices:
+    """The largest of the given scores, per unit of cost; of equal ones the first."""
+    if pool.scores is None:
+        raise ValueError("method='scores' needs scores, one per row of X")
+    worth = pool.scores if pool.budget.costs is None else pool.scores / pool.budget.costs
+    return pool.budget.take_in_order(np.argsort(-worth, kind="stable"))
 
 
 BASELINES = {
     "uniform": uniform,
-    "stratified": stratified,
     "leverage": leverage,
     "ridge_leverage": ridge_leverage,
+    "truncated_leverage": truncated_leverage,
     "rp": random_pivoting,
     "adaptive": random_pivoting,
     "rbrp": robust_random_pivoting,
     "dpp": determinantal,
     "herding": herding,
     "k_center": k_center,
+    "scores": by_scores,
 }

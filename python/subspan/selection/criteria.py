@@ -6,14 +6,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..result import Result
-from .moments import Spectrum, second_moment, spectrum_of
+from .budget import Indices, as_groups, as_rows
+from .moments import Eigenbasis, eigenbasis_of, second_moment
 from .rows import Rows
-
-Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -105,14 +102,14 @@ def moment_certificate(
     3.0
     """
     rows = Rows(X)
-    chosen = as_indices(indices, len(rows))
-    whole = spectrum_of(second_moment(rows), rows.eps)
+    chosen = as_rows(indices, len(rows), "indices")
+    whole = eigenbasis_of(second_moment(rows), rows.eps)
     return certify(rows, whole, chosen, weights, ridge, labels, references, rng)
 
 
 def certify(
     rows: Rows,
-    whole: Spectrum,
+    whole: Eigenbasis,
     chosen: Indices,
     weights: Any,
     ridge: float,
@@ -150,7 +147,7 @@ def certify(
 
 
 def _measure(
-    rows: Rows, whole: Spectrum, chosen: Indices, weights: Any, ridge: float
+    rows: Rows, whole: Eigenbasis, chosen: Indices, weights: Any, ridge: float
 ) -> Certificate:
     # In coordinates where Sigma is the identity.
     image = rows.take(chosen) @ whole.vectors / np.sqrt(whole.values)
@@ -207,36 +204,16 @@ def coverage_by_group(labels: Any, indices: Any) -> dict[str, tuple[int, int]]:
     {'a': (2, 2), 'b': (0, 1)}
     """
     count = len(np.asarray(labels))
-    return count_groups(labels, as_indices(indices, count), count)
+    return count_groups(labels, as_rows(indices, count, "indices"), count)
 
 
 def count_groups(labels: Any, chosen: Indices, count: int) -> dict[str, tuple[int, int]]:
     """Chosen and all rows of every label; empty without labels."""
     if labels is None:
         return {}
-    given = np.asarray(labels)
-    if given.shape != (count,):
-        raise ValueError(f"labels has shape {given.shape}; expected ({count},)")
-    names, group = np.unique(given, return_inverse=True)
+    names, group = as_groups(labels, count)
     inside = np.bincount(group[chosen], minlength=len(names))
     return {
         str(name): (int(a), int(b))
         for name, a, b in zip(names, inside, np.bincount(group), strict=True)
     }
-
-
-def as_indices(indices: Any, count: int) -> Indices:
-    """Check that indices are distinct rows."""
-    chosen = np.asarray(indices)
-    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
-        raise ValueError(
-            f"indices must be a list of integers, got {chosen.dtype} of {chosen.shape}"
-        )
-    chosen = chosen.astype(np.int64)
-    if chosen.size == 0:
-        raise ValueError("indices is empty; at least one row is needed")
-    if chosen.min() < 0 or chosen.max() >= count:
-        raise ValueError(f"indices must lie between 0 and {count - 1}")
-    if len(np.unique(chosen)) < len(chosen):
-        raise ValueError("indices has repeated rows")
-    return chosen

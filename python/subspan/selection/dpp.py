@@ -5,24 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .moments import second_moment, spectrum_of
-from .rows import Rows
+from .moments import eigenbasis_of
 
 Array = NDArray[np.float64]
 
 
-def k_dpp(rows: Rows, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+def k_dpp(G: Array, count: int, generator: np.random.Generator, eps: float) -> NDArray[np.int64]:
     """Draw `count` rows with probability proportional to the squared volume that they span.
 
     A set of eigenvectors of ``G G^T`` first, by elementary symmetric polynomials, then rows one at a time
     in proportion to what is left of them in that basis (Kulesza and Taskar, 2012, Alg. 1 and 8).
     """
-    spectrum = spectrum_of(second_moment(rows), rows.eps)
-    if count > spectrum.rank:
-        raise ValueError(f"method='dpp' needs n <= {spectrum.rank}, the rank of X; got {count}")
-    kept = _eigenvectors(spectrum.values, count, generator)
-    G = rows.dense().astype(np.float64)
-    basis = G @ (spectrum.vectors[:, kept] / np.sqrt(len(rows) * spectrum.values[kept]))
+    basis = eigenbasis_of(G.T @ G / len(G), eps)
+    if count > basis.rank:
+        raise ValueError(f"method='dpp' needs n <= {basis.rank}, the rank of X; got {count}")
+    kept = _eigenvectors(basis.values, count, generator)
+    basis = G @ (basis.vectors[:, kept] / np.sqrt(len(G) * basis.values[kept]))
     chosen: list[int] = []
     left = np.einsum("ij,ij->i", basis, basis)
     Q = np.zeros((count, 0))

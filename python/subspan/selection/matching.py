@@ -7,7 +7,9 @@ With ``t_j = lambda_j / c`` and ``(A s)_j = sum_i s_i (v_j^T g_i)^2``, minimise
 The linear function ``g^T s`` is largest, over these s, at 1/n on the n largest entries of g. That makes
 both the Frank-Wolfe step and the dual bound cheap:
 
-    ``F* >= r^T t - 1/2 sum_j r_j^2 / w_j - mean of the n largest of A^T r``   for every ``r >= 0``.
+    ``F* >= r^T t - 1/2 sum_j r_j^2 / w_j - max_s (A^T r)^T s``   for every ``r >= 0``.
+
+`Weights` holds the set of s, with costs, candidates and rows that are chosen already.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .moments import Array, Spectrum, moments_of, scores_of
+from .budget import Array, Budget, Indices
+from .moments import Eigenbasis, moments_of, scores_of
 from .rows import Rows
 
 
@@ -34,13 +36,80 @@ class Matched:
 
 
 @dataclasses.dataclass(frozen=True)
-class Problem:
-    """The targets and their weights in the objective."""
+class Weights:
+    """The weights that a budget allows: ``0 <= s_i <= cap``, of cost at most `total`.
 
-    spectrum: Spectrum
+    With n rows to choose and b chosen already the cap is ``1 / (n + b)``. Rows chosen already are at
+    the cap, and rows that are no candidates at 0 or there.
+    """
+
+    budget: Budget
+
+    @property
+    def cap(self) -> float:
+        """Weight of a row that is chosen for certain."""
+        return 1 / self.budget.size
+
+    def start(self) -> Array:
+        """Equal weights of all candidates."""
+        price, free = self.budget.price(), self.budget.free
+        return self._with_before(np.where(free, self.cap * self._total / price[free].sum(), 0.0))
+
+    def vertex(self, scores: Array) -> Array:
+        """The weights of largest ``scores^T s``: rows by score per cost until the budget is spent."""
+        weights = np.zeros(len(scores))
+        worth = np.where(self.budget.free, scores / self.budget.price(), -np.inf)
+        if self.budget.costs is None:
+            weights[largest(worth, self.budget.count)] = self.cap
+            return self._with_before(weights)
+        order = np.argsort(-worth, kind="stable")
+        price = self.budget.costs[order]
+        share = np.clip((self._total - (np.cumsum(price) - price)) / price, 0, 1)
+        weights[order] = self.cap * share
+        return self._with_before(weights * self.budget.free)
+
+    def project(self, point: Array) -> Array:
+        """Nearest weights: ``clip(point - tau cost, 0, cap)``, with tau such that the budget is spent.
+
+        The cost is piecewise linear in tau, with kinks where an entry meets 0 or the cap.
+        """
+        free, cap = self.budget.free, self.cap
+        p, price = point[free], self.budget.price()[free]
+        kinks = np.sort(np.concatenate([p / price, (p - cap) / price]))
+        budget = cap * self._total
+
+        def cost(tau: float) -> float:
+            return float(price @ np.clip(p - tau * price, 0, cap))
+
+        low, high = 0, len(kinks) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if cost(kinks[middle]) > budget else (low, middle)
+        a, b = cost(kinks[low]), cost(kinks[high])
+        tau = kinks[low]
+        if a > b:
+            tau += (a - budget) / (a - b) * (kinks[high] - kinks[low])
+        weights = np.zeros(len(point))
+        weights[free] = np.clip(p - tau * price, 0, cap)
+        return self._with_before(weights)
+
+    @property
+    def _total(self) -> float:
+        return self.budget.total
+
+    def _with_before(self, weights: Array) -> Array:
+        weights[self.budget.before] = self.cap
+        return weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """The targets, their weights in the objective, and the weights of rows to choose from."""
+
+    basis: Eigenbasis
     targets: Array
     importance: Array
-    count: int  # n
+    weights: Weights
 
     def objective(self, moments: Array) -> float:
         """Value of F for given ``A s``."""
@@ -50,23 +119,22 @@ class Problem:
         """``w (t - A s)_+``, minus the gradient with respect to ``A s``."""
         return np.asarray(self.importance * np.maximum(self.targets - moments, 0))
 
-    def dual(self, multipliers: Array, scores: Array) -> float:
-        """Lower bound of the least objective."""
-        largest = np.partition(scores, len(scores) - self.count)[len(scores) - self.count :]
+    def dual(self, multipliers: Array, most: float) -> float:
+        """Lower bound of the least objective; `most` is the largest ``(A^T r)^T s``."""
         quadratic = 0.5 * float((multipliers**2 / self.importance).sum())
-        return float(multipliers @ self.targets) - quadratic - float(largest.mean())
+        return float(multipliers @ self.targets) - quadratic - most
 
 
 def frank_wolfe(
     rows: Rows,
     problem: Problem,
-    start: Array,
     tolerance: float,
     iterations: int,
     poll: Callable[[], None] | None,
 ) -> Matched:
     """Frank-Wolfe with exact line search: one pass over the rows per step, O(m) numbers beside s."""
-    weights, moments = start.copy(), moments_of(rows, problem.spectrum, start)
+    weights = problem.weights.start()
+    moments = moments_of(rows, problem.basis, weights)
     best, dual, history, passes = problem.objective(moments), 0.0, [], 1
     enough = tolerance * best
     for _ in range(iterations):
@@ -75,30 +143,29 @@ def frank_wolfe(
         if best <= 0:
             break
         multipliers = problem.multipliers(moments)
-        scores = scores_of(rows, problem.spectrum, multipliers)
+        scores = scores_of(rows, problem.basis, multipliers)
         passes += 1
-        dual = max(dual, problem.dual(multipliers, scores))
+        vertex = problem.weights.vertex(scores)
+        dual = max(dual, problem.dual(multipliers, float(scores @ vertex)))
         history.append((best, dual))
         if best - dual <= enough:
             break
-        vertex = top(scores, problem.count)
-        corner = np.zeros(len(rows))
-        corner[vertex] = 1 / problem.count
-        direction = moments_of(rows, problem.spectrum, corner) - moments
+        direction = moments_of(rows, problem.basis, vertex) - moments
         length = line_search(problem, moments, direction)
         if length == 0:
             break
-        weights *= 1 - length
-        weights[vertex] += length / problem.count
+        weights += length * (vertex - weights)
         moments = moments + length * direction
         best = problem.objective(moments)
     return Matched(weights, best, min(dual, best), passes, tuple(history))
 
 
-def top(scores: Array, count: int) -> NDArray[np.int64]:
-    """Indices of the largest scores; of equal ones the first."""
-    order = np.argsort(-scores, kind="stable")
-    return np.asarray(np.sort(order[:count]))
+def largest(scores: Array, count: int) -> Indices:
+    """Indices of the largest scores, ascending; of equal ones the first."""
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above = np.flatnonzero(scores > least)
+    equal = np.flatnonzero(scores == least)[: count - len(above)]
+    return np.sort(np.concatenate([above, equal]))
 
 
 def line_search(problem: Problem, moments: Array, direction: Array) -> float:
@@ -129,19 +196,19 @@ def line_search(problem: Problem, moments: Array, direction: Array) -> float:
 def fista(
     rows: Rows,
     problem: Problem,
-    start: Array,
     tolerance: float,
     iterations: int,
     poll: Callable[[], None] | None,
 ) -> Matched:
     """Accelerated projected gradient with restarts, for candidates that fit in memory N times m."""
-    vectors = problem.spectrum.vectors.astype(rows.dtype)
+    vectors = problem.basis.vectors.astype(rows.dtype)
     squares = np.concatenate([(tile @ vectors) ** 2 for _, tile in rows.tiles()]).astype(np.float64)
     # Scaled so that the objective is 1/2 |(t - A s)_+|^2.
     scale = np.sqrt(problem.importance)
     A, targets = squares * scale, problem.targets * scale
     step = 1 / _largest_eigenvalue(A)
-    weights, previous, momentum = start.copy(), start.copy(), 1.0
+    weights = previous = problem.weights.start()
+    momentum = 1.0
     best_weights, best, dual = weights, problem.objective(squares.T @ weights), 0.0
     history, enough = [], tolerance * best
     for iteration in range(iterations):
@@ -152,7 +219,7 @@ def fista(
         ahead = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         point = weights + (momentum - 1) / ahead * (weights - previous)
         gradient = -A @ np.maximum(targets - A.T @ point, 0)
-        following = project(point - step * gradient, 1 / problem.count)
+        following = problem.weights.project(point - step * gradient)
         if gradient @ (following - weights) > 0:  # the momentum points uphill: begin anew
             ahead, following = 1.0, weights
         previous, weights, momentum = weights, following, ahead
@@ -161,30 +228,13 @@ def fista(
             best_weights, best = weights, value
         if iteration % 10 == 9 or iteration == iterations - 1:
             multipliers = problem.multipliers(squares.T @ weights)
-            dual = max(dual, problem.dual(multipliers, squares @ multipliers))
+            scores = squares @ multipliers
+            most = float(scores @ problem.weights.vertex(scores))
+            dual = max(dual, problem.dual(multipliers, most))
             history.append((best, dual))
             if best - dual <= enough:
                 break
     return Matched(best_weights, best, min(dual, best), 1, tuple(history))
-
-
-def project(point: Array, cap: float) -> Array:
-    """Nearest weights with ``0 <= s <= cap`` and sum 1: ``clip(point - tau, 0, cap)``.
-
-    The sum is piecewise linear in tau, with kinks at the entries and at the entries minus the cap.
-    """
-    kinks = np.sort(np.concatenate([point, point - cap]))
-
-    def total(tau: float) -> float:
-        return float(np.clip(point - tau, 0, cap).sum())
-
-    low, high = 0, len(kinks) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if total(kinks[middle]) > 1 else (low, middle)
-    a, b = total(kinks[low]), total(kinks[high])
-    tau = kinks[low] + (a - 1) / (a - b) * (kinks[high] - kinks[low]) if a > b else kinks[low]
-    return np.asarray(np.clip(point - tau, 0, cap))
 
 
 def _largest_eigenvalue(A: Array) -> float:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .budget import Array
 from .rows import Rows
-
-Array = NDArray[np.float64]
 
 
 def second_moment(rows: Rows) -> Array:
@@ -21,7 +19,7 @@ def second_moment(rows: Rows) -> Array:
 
 
 @dataclasses.dataclass(frozen=True)
-class Spectrum:
+class Eigenbasis:
     """Eigenvalues of the second moment, descending, down to the numerical rank, and their vectors."""
 
     values: Array  # (m,)
@@ -33,19 +31,19 @@ class Spectrum:
         return len(self.values)
 
 
-def spectrum_of(moment: Array, eps: float) -> Spectrum:
+def eigenbasis_of(moment: Array, eps: float) -> Eigenbasis:
     """Decompose a second moment; directions below ``d eps`` of the largest are dropped."""
     values, vectors = np.linalg.eigh(moment)
     values, vectors = values[::-1], vectors[:, ::-1]
     kept = values > len(values) * eps * max(float(values[0]), 0.0)
-    return Spectrum(values[kept], np.ascontiguousarray(vectors[:, kept]))
+    return Eigenbasis(values[kept], np.ascontiguousarray(vectors[:, kept]))
 
 
-def moments_of(rows: Rows, spectrum: Spectrum, weights: Array) -> Array:
+def moments_of(rows: Rows, basis: Eigenbasis, weights: Array) -> Array:
     """``(A s)_j = sum_i s_i (v_j^T g_i)^2``, over the rows of positive weight alone."""
-    total = np.zeros(spectrum.rank)
+    total = np.zeros(basis.rank)
     chosen = np.flatnonzero(weights)
-    vectors = spectrum.vectors.astype(rows.dtype)
+    vectors = basis.vectors.astype(rows.dtype)
     if len(chosen) * 4 < len(rows):
         for start in range(0, len(chosen), 4096):
             part = chosen[start : start + 4096]
@@ -56,11 +54,11 @@ def moments_of(rows: Rows, spectrum: Spectrum, weights: Array) -> Array:
     return total
 
 
-def scores_of(rows: Rows, spectrum: Spectrum, multipliers: Array) -> Array:
+def scores_of(rows: Rows, basis: Eigenbasis, multipliers: Array) -> Array:
     """``(A^T r)_i = sum_j r_j (v_j^T g_i)^2`` of every row: one pass, a product per tile."""
     scores = np.empty(len(rows))
     used = multipliers > 0
-    scaled = (spectrum.vectors[:, used] * np.sqrt(multipliers[used])).astype(rows.dtype)
+    scaled = (basis.vectors[:, used] * np.sqrt(multipliers[used])).astype(rows.dtype)
     for where, tile in rows.tiles():
         image = tile @ scaled
         scores[where] = np.einsum("ij,ij->i", image, image)

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._progress import Progress
 from ..cube import cube
+from .budget import Array, Budget, Indices
+from .criteria import certify
+from .matching import Problem
+from .rows import Rows
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
+Parts = list[tuple[Indices, Budget]]  # groups of rows, each with its own budget
+_FLIGHT = 2e10  # products of numbers that the cube method may take: some ten seconds
 
 
-def inclusion_probabilities(weights: Array, count: int) -> Array:
-    """``min(n s, 1)``, the others enlarged until the sum is n."""
-    pi = np.minimum(count * np.asarray(weights, np.float64), 1.0)
+def inclusion_probabilities(weights: Array, budget: Budget, cap: float) -> Array:
+    """``min(s / cap, 1)`` of the candidates, scaled until they spend the budget; 0 elsewhere.
+
+    If the rows of positive weight do not spend it, the others share what is left.
+    """
+    pi = np.where(budget.free, np.clip(weights / cap, 0, 1), 0.0)
+    price, total = budget.price(), budget.total
+    if price @ pi > total:
+        pi *= total / (price @ pi)
     for _ in range(100):
-        free = pi < 1
-        missing = count - (len(pi) - np.count_nonzero(free)) - pi[free].sum()
-        if abs(missing) <= 1e-12 * count or not free.any():
+        missing = total - price @ pi
+        if abs(missing) <= 1e-12 * total:
             break
-        total = pi[free].sum()
-        if total <= 0:
-            raise ValueError(
-                f"only {len(pi) - np.count_nonzero(free)} weights are positive, n={count}"
-            )
-        pi[free] = np.minimum(pi[free] * (1 + missing / total), 1.0)
+        free = (pi > 0) & (pi < 1)
+        if free.any():
+            pi[free] = np.minimum(pi[free] * (1 + missing / (price[free] @ pi[free])), 1.0)
+        else:
+            others = budget.free & (pi == 0)
+            pi[others] = missing / price[others].sum()
     return pi
 
 
@@ -35,7 +43,8 @@ def systematic(pi: Array, coordinates: Array, generator: np.random.Generator) ->
     """One random start and equal steps along a k-d order of the coordinates: spread out in them."""
     order = kd_order(coordinates)
     ends = np.cumsum(pi[order])
-    ends *= round(ends[-1]) / ends[-1]
+    if abs(ends[-1] - round(ends[-1])) < 1e-6:  # a whole number of rows, but for rounding
+        ends *= round(ends[-1]) / ends[-1]
     crossed = np.floor(ends - generator.random()) + 1
     chosen = np.diff(np.concatenate([[0.0], crossed])) > 0
     return np.sort(order[chosen])
@@ -87,42 +96,108 @@ def _still_open(state: Array, a: int, b: int) -> int:
     return -1
 
 
-def successive(weights: Array, count: int, generator: np.random.Generator) -> Indices:
+def successive(weights: Array, budget: Budget, generator: np.random.Generator) -> Indices:
     """Draws without replacement with probabilities proportional to the weights, as published.
 
     The inclusion probabilities are not ``n s``; kept for reproduction.
     """
-    p = np.asarray(weights, np.float64) / np.sum(weights)
-    if np.count_nonzero(p) < count:
-        raise ValueError(f"only {np.count_nonzero(p)} weights are positive, n={count}")
-    return np.sort(generator.choice(len(p), count, replace=False, p=p))
+    p = np.where(budget.free, weights, 0.0)
+    if np.count_nonzero(p) < budget.count:
+        raise ValueError(
+            f"only {np.count_nonzero(p)} weights are positive, {budget.count} rows are wanted"
+        )
+    drawn = generator.choice(len(p), np.count_nonzero(p), replace=False, p=p / p.sum())
+    return np.sort(budget.take_in_order(drawn))
 
 
-def largest(weights: Array, count: int) -> Indices:
-    """The largest weights; of equal ones the first."""
-    order = np.argsort(-np.asarray(weights), kind="stable")
-    return np.sort(order[:count])
+def top(weights: Array, budget: Budget) -> Indices:
+    """The largest weights per unit of cost; of equal ones the first."""
+    return np.sort(budget.take_in_order(np.argsort(-weights / budget.price(), kind="stable")))
 
 
-def round_weights(
+def draw(
     method: str,
-    weights: Array,
-    count: int,
-    balance: Callable[[], Array],
+    pi: Array,
+    budget: Budget,
+    balance: Array | None,
     generator: np.random.Generator,
     poll: Any = None,
 ) -> Indices:
-    """Choose `count` units by one of the methods above."""
-    if method == "top":
-        return largest(weights, count)
-    if method == "successive":
-        return successive(weights, count, generator)
-    pi = inclusion_probabilities(weights, count)
+    """Draw rows with inclusion probabilities pi. Where costs vary the last ones may not fit and are left."""
     if method == "pivotal":
-        return pivotal(pi, generator)
-    if method == "systematic":
-        return systematic(pi, balance()[:, :8], generator)
-    return cube(pi, balance(), generator, poll)
+        chosen = pivotal(pi, generator)
+    elif method == "systematic":
+        assert balance is not None
+        chosen = systematic(pi, balance[:, :8], generator)
+    else:
+        assert balance is not None
+        chosen = cube(pi, balance, generator, poll, budget.costs)
+    if budget.costs is not None:
+        chosen = np.sort(budget.take_in_order(generator.permutation(chosen)))
+    return chosen
 
 
-ROUNDINGS = ("cube", "systematic", "pivotal", "top", "successive")
+RANDOM = ("cube", "systematic", "pivotal")
+ROUNDINGS = (*RANDOM, "top", "successive")
+
+
+class Rounding:
+    """From weights to rows: within every group, the best of several draws."""
+
+    def __init__(
+        self, rows: Rows, problem: Problem, weights: Array, method: str, parts: Parts
+    ) -> None:
+        self._rows, self._problem, self._weights = rows, problem, weights
+        self._method, self._parts = method, parts
+        self.probabilities: Array | None = None
+        self._balance: Array | None = None
+        if method in RANDOM:
+            cap = problem.weights.cap
+            self.probabilities = np.zeros(len(rows))
+            for members, budget in parts:
+                found = inclusion_probabilities(weights[members], budget, cap)
+                self.probabilities[members] = found
+        if method in ("cube", "systematic"):
+            self._balance = self._coordinates()
+
+    def best_of(self, restarts: int, generator: np.random.Generator, work: Progress) -> Indices:
+        """The draw of least moment error among so many."""
+        if self._method == "top" or restarts == 1:
+            return self._once(generator, work)
+        best, least = None, np.inf
+        before = self._problem.weights.budget.before
+        for _ in range(restarts):
+            chosen = self._once(generator, work)
+            subset = np.concatenate([before, chosen])
+            error = certify(self._rows, self._problem.basis, subset, None, 0.0, None, 0, None)
+            if best is None or error.moment_error < least:
+                best, least = chosen, error.moment_error
+        assert best is not None
+        return best
+
+    def _once(self, generator: np.random.Generator, work: Progress) -> Indices:
+        chosen = []
+        for members, budget in self._parts:
+            weights = self._weights[members]
+            if self._method == "top":
+                found = top(weights, budget)
+            elif self._method == "successive":
+                found = successive(weights, budget, generator)
+            else:
+                assert self.probabilities is not None
+                balance = None if self._balance is None else self._balance[members]
+                pi = self.probabilities[members]
+                found = draw(self._method, pi, budget, balance, generator, work.poll)
+            chosen.append(members[found])
+        return np.sort(np.concatenate(chosen))
+
+    def _coordinates(self) -> Array:
+        """Coordinates along the leading eigenvectors and their squares.
+
+        As many directions as the flight of the cube can balance in its N steps of O(directions^2).
+        """
+        basis, rows = self._problem.basis, self._rows
+        most = max(8, int(np.sqrt(_FLIGHT / len(rows))) // 2)
+        leading = basis.vectors[:, :most] / np.sqrt(basis.values[:most])
+        image = np.concatenate([tile @ leading for _, tile in rows.tiles()]).astype(np.float64)
+        return np.concatenate([image, image**2], axis=1)

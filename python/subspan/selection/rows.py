@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._array import as_rank, is_sparse, to_host
+from .._array import is_sparse, to_host
 
 TILE = 4096  # rows; sums over tiles do not depend on how the caller's data are divided
 
@@ -50,6 +50,10 @@ class Rows:
         """Return all rows, dense."""
         return np.concatenate([tile for _, tile in self.tiles()])
 
+    def subset(self, indices: NDArray[np.int64]) -> Rows:
+        """Some rows as candidates of their own."""
+        return self if len(indices) == len(self) else Rows(self.take(indices), self.name)
+
     def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows, dense."""
         order = np.argsort(indices, kind="stable")  # files are read forwards
@@ -66,19 +70,3 @@ class Rows:
             row = start + int(np.flatnonzero(~np.isfinite(dense).all(axis=1))[0])
             raise ValueError(f"{self.name} has entries that are not finite, first in row {row}")
         return dense
-
-
-def as_budget(n: Any, candidates: int) -> int:
-    """Check the number of rows to select."""
-    count = as_rank(n, 2**62, "n")
-    if not 1 <= count <= candidates:
-        raise ValueError(f"n={count} must lie between 1 and the {candidates} candidates")
-    return count
-
-
-def proportional(group: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """How many of each group, in proportion to its size; the largest remainders are rounded up."""
-    share = count * np.bincount(group) / len(group)
-    quota = np.floor(share).astype(np.int64)
-    quota[np.argsort(-(share - quota), kind="stable")[: count - quota.sum()]] += 1
-    return quota

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .rows import proportional
-
-Array = NDArray[np.float64]
+from .budget import Array, Indices, as_budget, as_groups, divide
+from .moments import eigenbasis_of, second_moment
+from .rows import Rows
 
 
 def entropy(probabilities: Any) -> Array:
@@ -100,8 +99,10 @@ def forgetting(correct: Any) -> Array:
     return np.asarray((seen[:-1] & ~seen[1:]).sum(axis=0), np.float64)
 
 
-def largest(scores: Any, n: int, labels: Any = None) -> NDArray[np.int64]:
+def largest(scores: Any, n: int, labels: Any = None) -> Indices:
     """Return the n largest scores; with labels as many of each class as its share, the first of ties.
+
+    ``select(X, n, method="scores", scores=...)`` does the same with costs, candidates and a certificate.
 
     Examples
     --------
@@ -109,23 +110,94 @@ def largest(scores: Any, n: int, labels: Any = None) -> NDArray[np.int64]:
     >>> scores.largest([0.1, 0.9, 0.5, 0.8], 2, labels=["a", "b", "a", "b"]).tolist()
     [1, 2]
     """
+    given = as_scores(scores)
+    budget = as_budget(n, len(given))
+    parts = [(np.arange(len(given)), budget)]
+    if labels is not None:
+        parts = divide(budget, as_groups(labels, len(given))[1], "proportional")
+    taken = [
+        members[part.take_in_order(np.argsort(-given[members], kind="stable"))]
+        for members, part in parts
+    ]
+    return np.sort(np.concatenate(taken))
+
+
+def as_scores(scores: Any) -> Array:
+    """Check one finite number per sample."""
     given = np.asarray(scores, np.float64)
     if given.ndim != 1 or not np.isfinite(given).all():
         raise ValueError("scores must be finite numbers, one per sample")
-    if not 1 <= n <= len(given):
-        raise ValueError(f"n={n} must lie between 1 and the {len(given)} candidates")
-    if labels is None:
-        return np.sort(np.argsort(-given, kind="stable")[:n])
-    classes = np.asarray(labels)
-    if classes.shape != given.shape:
-        raise ValueError(f"labels has shape {classes.shape}; expected {given.shape}")
-    names, group = np.unique(classes, return_inverse=True)
-    quota = proportional(group, n)
-    parts = []
-    for j in range(len(names)):
-        members = np.flatnonzero(group == j)
-        parts.append(members[np.argsort(-given[members], kind="stable")[: quota[j]]])
-    return np.sort(np.concatenate(parts))
+    return given
+
+
+def influence(
+    gradients: Any,
+    target: Any,
+    *,
+    ridge: float = 0.1,
+    normalize: bool = False,
+    reduce: str = "mean",
+) -> Array:
+    """How much training on a row lowers the loss on target samples, to first order.
+
+    ``t^T (Sigma + ridge tr(Sigma) / d)^{-1} g_i`` over the target rows t: scores in the manner of TRAK
+    (Park et al., 2023) and, with ``normalize=True`` and a large ridge, of LESS (Xia et al., 2024), which
+    takes cosines.
+
+    Parameters
+    ----------
+    gradients : array, memory map or CSR matrix, shape (N, m)
+        (Sketched) gradients of the candidates; read twice, in tiles.
+    target : array, shape (n_target, m)
+        Gradients of held-out samples, sketched by the same operator.
+    ridge : float
+        Multiple of the mean eigenvalue of ``Sigma = G^T G / N``; not negative.
+    normalize : bool
+        Divide candidates and targets by their norms.
+    reduce : {"mean", "max"}
+        Over the target rows: the mean, or the largest, as when they stand for different tasks.
+
+    Returns
+    -------
+    array of float64, shape (N,)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match or an option is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.selection import scores
+    >>> scores.influence(np.eye(2), [[1.0, 0.0]], ridge=0.0).tolist()
+    [2.0, 0.0]
+    """
+    rows = Rows(gradients, "gradients")
+    T = Rows(target, "target").dense().astype(np.float64)
+    if T.shape[1] != rows.shape[1] or len(T) == 0:
+        raise ValueError(f"target has shape {T.shape}; expected (n_target, {rows.shape[1]})")
+    if reduce not in ("mean", "max"):
+        raise ValueError(f"reduce={reduce!r} is not known; expected 'mean' or 'max'")
+    if not ridge >= 0:
+        raise ValueError(f"ridge={ridge} must not be negative")
+    basis = eigenbasis_of(second_moment(rows), rows.eps)
+    if basis.rank == 0:
+        return np.zeros(len(rows))
+    if normalize:
+        T = T / np.maximum(np.linalg.norm(T, axis=1, keepdims=True), np.finfo(float).tiny)
+    shift = ridge * float(basis.values.sum()) / rows.shape[1]
+    solved = (T @ basis.vectors / (basis.values + shift)) @ basis.vectors.T
+    if reduce == "mean":
+        solved = solved.mean(axis=0, keepdims=True)
+    found = np.empty(len(rows))
+    for where, tile in rows.tiles():
+        products = tile @ solved.T
+        if normalize:
+            norms = np.linalg.norm(tile, axis=1, keepdims=True)
+            products = products / np.maximum(norms, np.finfo(tile.dtype).tiny)
+        found[where] = products.max(axis=1)
+    return found
 
 
 def _distributions(probabilities: Any) -> Array:

@@ -6,28 +6,56 @@ from typing import Any
 
 import numpy as np
 
+from .._array import as_rank
 from .._rng import seed_word
 from .baselines import BASELINES
-from .criteria import certify
+from .budget import as_budget
 from .design import CRITERIA, exchange, greedy_design
-from .moments import second_moment, spectrum_of
-from .result import Selection
-from .rows import Rows, as_budget
-from .skmm import moment_matching, sketched
+from .facility import cluster_weights, facility_location
+from .gradient_matching import glister, grad_match, matching_weights
+from .moments import eigenbasis_of, second_moment
+from .pool import Pool
+from .result import Selection, selection_of
+from .rows import Rows
+from .scores import as_scores, influence
+from .skmm import moment_matching, parts_of, sketched
 
-METHODS = ("skmm", *BASELINES, *CRITERIA)
+_GREEDY = {
+    "facility_location": facility_location,
+    "craig": facility_location,
+    "grad_match": grad_match,
+    "glister": glister,
+}
+METHODS = ("skmm", *BASELINES, "stratified", "influence", *_GREEDY, *CRITERIA)
 # Methods that see directions rather than rows as they are: sketched first, as moment matching is.
-_IN_SKETCH = ("leverage", "ridge_leverage", *CRITERIA)
+_IN_SKETCH = ("leverage", "ridge_leverage", "truncated_leverage", *CRITERIA)
+_WEIGHTS = {"craig": cluster_weights, "grad_match": matching_weights}
+# What some methods take beyond the arguments of all.
+_OPTIONS = {
+    "truncated_leverage": {"rank"},
+    "scores": {"scores"},
+    "influence": {"target", "normalize", "reduce"},
+    "glister": {"target"},
+    "grad_match": {"target"},
+    "v_opt": {"sweeps"},
+    "a_opt": {"sweeps"},
+    "d_opt": {"sweeps"},
+}
 
 
 def select(
     X: Any,
-    n: int,
+    n: int | None = None,
     *,
     method: str = "skmm",
     sketch_size: int | str = "auto",
     ridge: float = 0.0,
     labels: Any = None,
+    per_group: str | None = None,
+    candidates: Any = None,
+    already_selected: Any = None,
+    costs: Any = None,
+    budget: float | None = None,
     rng: Any = None,
     progress: Any = None,
     **options: Any,
@@ -37,17 +65,41 @@ def select(
     Parameters
     ----------
     X : array, memory map or CSR matrix, shape (N, d)
+        Features or (sketched) gradients.
     n : int
+        Rows to choose; None if costs are given.
     method : str
-        "skmm": :func:`moment_matching`, which takes further `options`. "uniform", "stratified" (by
-        `labels`), "leverage", "ridge_leverage": random. "rp" (also "adaptive"), "rbrp": random pivoting.
-        "dpp": n at most the rank. "herding", "k_center": greedy. "v_opt", "a_opt", "d_opt", "e_opt",
-        "t_opt": greedy designs; the first three take ``sweeps=`` of exchanges afterwards.
+        "skmm": :func:`moment_matching`, which takes further `options`.
+
+        Random: "uniform", "stratified" (by `labels`, in proportion), "leverage", "ridge_leverage",
+        "truncated_leverage" (of the leading ``rank=`` directions), "rp" (random pivoting, also
+        "adaptive"), "rbrp" (its robust blockwise form), "dpp" (n at most the rank).
+
+        Greedy: "herding", "k_center", "facility_location"; the designs "v_opt", "a_opt", "d_opt",
+        "e_opt", "t_opt", of which the first three take ``sweeps=`` of exchanges afterwards.
+
+        From gradients: "craig" (facility location, weights are shares of rows), "grad_match" (matching
+        pursuit of the mean gradient, or that of ``target=``), "glister" (lowers the loss on
+        ``target=``, gradients of held-out samples), "influence" (largest :func:`scores.influence` on
+        ``target=``, with its ``normalize=`` and ``reduce=``).
+
+        "scores": the largest of ``scores=``, such as those of :mod:`subspan.selection.scores`.
     sketch_size : int or "auto"
-        Columns that rows are sketched to for "skmm", leverage scores and designs.
+        Columns that rows are sketched to for "skmm", leverage scores, designs and the certificate.
     ridge : float
-        Of leverage scores, designs and the certificate, as a multiple of the mean eigenvalue.
+        Of leverage scores, influence, designs and the certificate, as a multiple of the mean eigenvalue.
     labels : array of shape (N,), optional
+    per_group : {"proportional", "equal"}, optional
+        Rows for every label: in proportion to its candidates, or as many for each as it has. Methods
+        other than "skmm" then choose within each label by itself.
+    candidates : array of int or bool, optional
+        Rows that may be chosen; all by default.
+    already_selected : array of int or bool, optional
+        Rows chosen before. They count in what the subset covers, and are not among those returned.
+    costs : array of shape (N,), optional
+        Cost of each row, positive; with `budget`, what the chosen rows may cost together, in place of n.
+        Gains and scores count per unit of cost.
+    budget : float, optional
     rng : int, numpy.random.Generator, SeedSequence or None
     progress : bool or callable, optional
 
@@ -65,7 +117,8 @@ def select(
 
     Notes
     -----
-    "herding" and "k_center" cost ``2 N d n`` flops, the designs ``2 N m^2`` per pick.
+    "herding" and "k_center" cost ``2 N d`` flops per pick, the designs ``4 N m`` ("e_opt" ``4 N m^2``),
+    "facility_location" ``2 N min(N, 20000) d`` in all and a little per pick.
 
     Examples
     --------
@@ -78,42 +131,88 @@ def select(
     """
     if method not in METHODS:
         raise ValueError(f"method={method!r} is not known; expected one of {METHODS}")
+    limits = {
+        "candidates": candidates,
+        "already_selected": already_selected,
+        "costs": costs,
+        "budget": budget,
+    }
     if method == "skmm":
         return moment_matching(
-            X, n, sketch_size=sketch_size, ridge=ridge, labels=labels, rng=rng, progress=progress,
-            **options,
+            X, n, sketch_size=sketch_size, ridge=ridge, labels=labels, per_group=per_group, rng=rng,
+            progress=progress, **limits, **options,
         )  # fmt: skip
-    sweeps = options.pop("sweeps", 0) if method in ("v_opt", "a_opt", "d_opt") else 0
-    if options:
-        raise TypeError(f"method={method!r} takes no {', '.join(sorted(options))}")
+    if unknown := sorted(set(options) - _OPTIONS.get(method, set())):
+        raise TypeError(f"method={method!r} takes no {', '.join(unknown)}")
     if not ridge >= 0:
         raise ValueError(f"ridge={ridge} must not be negative")
     given, seed = Rows(X), seed_word(rng)
-    count = as_budget(n, len(given))
-    rows = sketched(given, count, sketch_size, "gaussian", seed)
-    generator = np.random.default_rng([seed, 1])
+    allowed = as_budget(n, len(given), **limits)
+    if method == "stratified":
+        if labels is None:
+            raise ValueError("method='stratified' needs labels")
+        per_group = per_group or "proportional"
+    if method == "influence":
+        if "target" not in options:
+            raise ValueError("method='influence' needs target, gradients of held-out samples")
+        options = {"scores": influence(X, ridge=ridge, **options)}
+    rows = sketched(given, allowed.size, sketch_size, "gaussian", seed)
     seen = rows if method in _IN_SKETCH else given
-    if method in CRITERIA:
-        chosen = greedy_design(seen, count, method, ridge)
-        if sweeps:
-            chosen = exchange(seen, chosen, method, ridge, sweeps)
-    else:
-        chosen = BASELINES[method](seen, count, generator, ridge=ridge, labels=labels)
-    chosen = np.sort(np.asarray(chosen, np.int64))
-    spectrum = spectrum_of(second_moment(rows), rows.eps)
-    certificate = certify(
-        rows, spectrum, chosen, None, ridge, labels, 11, np.random.default_rng([seed, 2])
-    )
-    return Selection(
-        indices=chosen,
-        weights=np.full(count, 1 / count),
-        objective=float("nan"),
-        dual=float("nan"),
-        variance=certificate.variance,
-        probabilities=np.full(len(rows), count / len(rows)) if method == "uniform" else None,
-        certificate=certificate,
+    checked = _options(options, seen)
+    generator = np.random.default_rng([seed, 1])
+    chosen = []
+    for members, part in parts_of(allowed, labels, per_group):
+        own = dict(checked)
+        if "scores" in own:
+            own["scores"] = own["scores"][members]
+        pool = Pool(seen.subset(members), part, generator, ridge, **own)
+        chosen.append(members[_choose(method, pool, int(options.get("sweeps", 0)))])
+    indices = np.sort(np.concatenate(chosen))
+    probabilities = None
+    if method == "uniform" and costs is None and per_group is None:
+        share = len(indices) / np.count_nonzero(allowed.free)
+        probabilities = np.where(allowed.free, share, 0.0)
+    return selection_of(
+        rows,
+        eigenbasis_of(second_moment(rows), rows.eps),
+        allowed,
+        indices,
         method=method,
-        settings={"sketch_size": rows.shape[1], "ridge": ridge},
-        passes=2,
+        settings={},
+        labels=labels,
+        ridge=ridge,
         seed=seed,
+        weights=_WEIGHTS[method](given, indices) if method in _WEIGHTS else None,
+        probabilities=probabilities,
     )
+
+
+def _choose(method: str, pool: Pool, sweeps: int) -> Any:
+    if method in CRITERIA:
+        chosen = greedy_design(pool, method)
+        return exchange(pool, chosen, method, sweeps) if sweeps else chosen
+    if method == "stratified":
+        return BASELINES["uniform"](pool)
+    if method == "influence":
+        return BASELINES["scores"](pool)
+    return _GREEDY[method](pool) if method in _GREEDY else BASELINES[method](pool)
+
+
+def _options(options: dict[str, Any], rows: Rows) -> dict[str, Any]:
+    """Check the options of single methods."""
+    checked: dict[str, Any] = {}
+    if options.get("rank") is not None:
+        checked["rank"] = as_rank(options["rank"], 2**31, "rank")
+    if options.get("scores") is not None:
+        checked["scores"] = as_scores(options["scores"])
+        if len(checked["scores"]) != len(rows):
+            raise ValueError(f"scores has {len(checked['scores'])} entries for {len(rows)} rows")
+    if options.get("target") is not None:
+        target = Rows(options["target"], "target").dense().astype(np.float64)
+        if target.shape[1] != rows.shape[1] or len(target) == 0:
+            raise ValueError(
+                f"target has shape {target.shape}; expected (n_target, {rows.shape[1]})"
+            )
+        checked["target"] = target
+    as_rank(options.get("sweeps", 0), 2**31, "sweeps")
+    return checked

@@ -5,27 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import sketch as _sketch
 from .._array import as_rank
 from .._progress import Progress
 from .._rng import seed_word
-from .criteria import certify
-from .matching import Matched, Problem, fista, frank_wolfe
-from .moments import second_moment, spectrum_of
-from .result import Selection
-from .rounding import ROUNDINGS, inclusion_probabilities, round_weights
-from .rows import Rows, as_budget
+from .budget import Budget, as_budget, as_groups, divide
+from .matching import Matched, Problem, Weights, fista, frank_wolfe
+from .moments import eigenbasis_of, second_moment
+from .published import ITERATIONS, PUBLISHED
+from .result import Selection, selection_of
+from .rounding import ROUNDINGS, Parts, Rounding
+from .rows import Rows
 
-SOLVERS = ("auto", "frank_wolfe", "fista")
+SOLVERS = ("auto", "frank_wolfe", "fista", *PUBLISHED)
 _IN_MEMORY = 2**25  # numbers that FISTA may keep
-_FLIGHT = 2e10  # products of numbers that the cube method may take: some ten seconds
 
 
 def moment_matching(
     X: Any,
-    n: int,
+    n: int | None = None,
     *,
     coverage: float = 0.999,
     weighting: str = "relative",
@@ -36,8 +35,13 @@ def moment_matching(
     sketch: str = "gaussian",
     ridge: float = 0.0,
     labels: Any = None,
+    per_group: str | None = None,
+    candidates: Any = None,
+    already_selected: Any = None,
+    costs: Any = None,
+    budget: float | None = None,
     tolerance: float = 1e-3,
-    iterations: int = 300,
+    iterations: int | None = None,
     rng: Any = None,
     progress: Any = None,
 ) -> Selection:
@@ -48,7 +52,7 @@ def moment_matching(
     X : array, memory map or CSR matrix, shape (N, d)
         Features or sketched gradients, one row per candidate. Never centred, never changed.
     n : int
-        Rows to choose.
+        Rows to choose; None if costs are given.
     coverage : float
         The level c below 1: weights are sought with ``sum_i s_i (v_j^T g_i)^2 >= lambda_j / c`` along
         every eigenvector v_j of the second moment. From 1 on uniform weights do that and there is nothing
@@ -56,9 +60,10 @@ def moment_matching(
     weighting : {"relative", "absolute"}
         Whether a shortfall is measured against its own eigenvalue or, as published, in absolute terms,
         which the largest eigenvalue dominates.
-    solver : {"auto", "frank_wolfe", "fista"}
+    solver : {"auto", "frank_wolfe", "fista", "adam", "adam_simplex", "adam_softmax"}
         "frank_wolfe" reads the rows once per step and keeps O(m) numbers; "fista" keeps N m of them.
-        "auto": "fista" where they are few.
+        "auto": "fista" where they are few. The last three are the loops of the published code for
+        synthetic data, images and regression, to reproduce its figures; they have no bound.
     rounding : {"cube", "systematic", "pivotal", "top", "successive"}
         From weights to a subset. The first three have exact inclusion probabilities ``n s_i``; "cube" also
         balances the sums of the coordinates and of their squares. "top" and "successive" are those of the
@@ -73,10 +78,20 @@ def moment_matching(
     ridge : float
         Added to the second moments in the certificate, as a multiple of the mean eigenvalue.
     labels : array of shape (N,), optional
-        Classes, counted in the certificate; the choice does not see them.
+        Classes, counted in the certificate; the choice sees them only if `per_group` is given.
+    per_group : {"proportional", "equal"}, optional
+        Rows for every label: in proportion to its candidates, or as many for each as it has.
+    candidates : array of int or bool, optional
+        Rows that may be chosen; all by default. What is to be matched are always the moments of X.
+    already_selected : array of int or bool, optional
+        Rows chosen before. They count in what the subset covers, and are not among those returned.
+    costs : array of shape (N,), optional
+        Cost of each row, positive; with `budget`, what the chosen rows may cost together, in place of n.
+    budget : float, optional
     tolerance : float
         Duality gap to stop at, relative to the objective of uniform weights.
-    iterations : int
+    iterations : int, optional
+        300 at most, or those of the published code.
     rng : int, numpy.random.Generator, SeedSequence or None
     progress : bool or callable, optional
 
@@ -111,50 +126,62 @@ def moment_matching(
     (40, True)
     """
     given = Rows(X)
-    count = as_budget(n, len(given))
-    _check(coverage, weighting, solver, rounding, restarts, tolerance, iterations)
+    allowed = as_budget(
+        n,
+        len(given),
+        candidates=candidates,
+        already_selected=already_selected,
+        costs=costs,
+        budget=budget,
+    )
+    _check(allowed, coverage, weighting, solver, rounding, restarts, tolerance, iterations)
+    parts = parts_of(allowed, labels, per_group)
     seed, work = seed_word(rng), Progress(progress, 3)
     with work.stage("sketch"):
-        rows = sketched(given, count, sketch_size, sketch, seed)
+        rows = sketched(given, allowed.size, sketch_size, sketch, seed)
     with work.stage("moments"):
-        moment = second_moment(rows)
-        spectrum = spectrum_of(moment, rows.eps)
-    if spectrum.rank == 0:
+        basis = eigenbasis_of(second_moment(rows), rows.eps)
+    if basis.rank == 0:
         raise ValueError("X is zero: every subset is as good as any other")
-    importance = np.ones(spectrum.rank)
-    if weighting == "relative":
-        importance = spectrum.values**-2.0
-    problem = Problem(spectrum, spectrum.values / coverage, importance, count)
-    with work.stage("matching"):
-        matched = _solve(rows, problem, solver, tolerance, iterations, work)
+    importance = basis.values**-2.0 if weighting == "relative" else np.ones(basis.rank)
+    problem = Problem(basis, basis.values / coverage, importance, Weights(allowed))
     generator = np.random.default_rng([seed, 1])
+    with work.stage("matching"):
+        matched = _solve(rows, problem, solver, tolerance, iterations, generator, work)
     with work.stage("rounding"):
-        chosen = _best_rounding(rows, problem, matched, rounding, restarts, generator, work)
-    random = rounding in ("cube", "systematic", "pivotal")
-    pi = inclusion_probabilities(matched.weights, count) if random else None
-    weights = np.full(count, 1 / count) if pi is None else 1 / (len(rows) * pi[chosen])
-    certificate = certify(
-        rows, spectrum, chosen, None, ridge, labels, 11, np.random.default_rng([seed, 2])
-    )
-    return Selection(
-        indices=chosen,
-        weights=weights,
+        design = Rounding(rows, problem, matched.weights, rounding, parts)
+        chosen = design.best_of(restarts, generator, work)
+    return selection_of(
+        rows,
+        basis,
+        allowed,
+        chosen,
+        method="moment matching",
+        seed=seed,
+        labels=labels,
+        ridge=ridge,
+        probabilities=design.probabilities,
         objective=matched.objective,
         dual=matched.dual,
-        variance=certificate.variance,
-        probabilities=pi,
-        certificate=certificate,
-        method="moment matching",
+        passes=matched.passes + 2,
         settings={
             "coverage": coverage,
             "weighting": weighting,
+            "solver": solver,
             "rounding": rounding,
             "restarts": restarts,
-            "sketch_size": rows.shape[1],
         },
-        passes=matched.passes + 2,
-        seed=seed,
     )
+
+
+def parts_of(budget: Budget, labels: Any, per_group: str | None) -> Parts:
+    """All rows as one part, or a part for every label."""
+    size = len(budget.free)
+    if per_group is None:
+        return [(np.arange(size), budget)]
+    if labels is None:
+        raise ValueError(f"per_group={per_group!r} needs labels, one per row of X")
+    return divide(budget, as_groups(labels, size)[1], per_group)
 
 
 def sketched(rows: Rows, count: int, size: int | str, kind: str, seed: int) -> Rows:
@@ -186,13 +213,14 @@ def sketched(rows: Rows, count: int, size: int | str, kind: str, seed: int) -> R
 
 
 def _check(
+    budget: Budget,
     coverage: float,
     weighting: str,
     solver: str,
     rounding: str,
     restarts: int,
     tolerance: float,
-    iterations: int,
+    iterations: int | None,
 ) -> None:
     for name, value, known in (
         ("weighting", weighting, ("relative", "absolute")),
@@ -201,58 +229,39 @@ def _check(
     ):
         if value not in known:
             raise ValueError(f"{name}={value!r} is not known; expected one of {known}")
-    if not 0 < coverage < 1:
+    if not 0 < coverage < np.inf:
+        raise ValueError(f"coverage={coverage} must be positive")
+    if coverage >= 1 and not budget.restricted:
         raise ValueError(
             f"coverage={coverage} must lie between 0 and 1: from 1 on, uniform weights match all moments "
             "and there is nothing to choose"
+        )
+    if solver in PUBLISHED and (budget.restricted or len(budget.before)):
+        raise ValueError(
+            f"solver={solver!r} knows no candidates, costs or rows that are already selected; "
+            "take 'fista' or 'frank_wolfe'"
         )
     if as_rank(restarts, 2**20, "restarts") < 1:
         raise ValueError(f"restarts={restarts} must be at least 1")
     if not tolerance >= 0:
         raise ValueError(f"tolerance={tolerance} must not be negative")
-    as_rank(iterations, 2**31, "iterations")
+    if iterations is not None:
+        as_rank(iterations, 2**31, "iterations")
 
 
 def _solve(
-    rows: Rows, problem: Problem, solver: str, tolerance: float, iterations: int, work: Progress
-) -> Matched:
-    if solver == "auto":
-        solver = "fista" if len(rows) * problem.spectrum.rank <= _IN_MEMORY else "frank_wolfe"
-    start = np.full(len(rows), 1 / len(rows))
-    run = fista if solver == "fista" else frank_wolfe
-    return run(rows, problem, start, tolerance, iterations, work.poll)
-
-
-def _best_rounding(
     rows: Rows,
     problem: Problem,
-    matched: Matched,
-    rounding: str,
-    restarts: int,
+    solver: str,
+    tolerance: float,
+    iterations: int | None,
     generator: np.random.Generator,
     work: Progress,
-) -> NDArray[np.int64]:
-    """The rounding of least moment error among `restarts`."""
-    spectrum = problem.spectrum
-
-    def balance() -> NDArray[np.float64]:
-        # As many directions as the flight can balance in its N steps of O(directions^2).
-        most = max(8, int(np.sqrt(_FLIGHT / len(rows))) // 2)
-        leading = spectrum.vectors[:, :most] / np.sqrt(spectrum.values[:most])
-        image = np.concatenate([tile @ leading for _, tile in rows.tiles()]).astype(np.float64)
-        return np.concatenate([image, image**2], axis=1)
-
-    if rounding == "top":
-        restarts = 1
-    best, least = None, np.inf
-    for _ in range(restarts):
-        chosen = round_weights(
-            rounding, matched.weights, problem.count, balance, generator, work.poll
-        )
-        if restarts == 1:
-            return chosen
-        error = certify(rows, spectrum, chosen, None, 0.0, None, 0, None).moment_error
-        if error < least:
-            best, least = chosen, error
-    assert best is not None
-    return best
+) -> Matched:
+    if solver in PUBLISHED:
+        steps = ITERATIONS[solver] if iterations is None else iterations
+        return PUBLISHED[solver](rows, problem, steps, generator, work.poll)
+    if solver == "auto":
+        solver = "fista" if len(rows) * problem.basis.rank <= _IN_MEMORY else "frank_wolfe"
+    run = fista if solver == "fista" else frank_wolfe
+    return run(rows, problem, tolerance, 300 if iterations is None else iterations, work.poll)
