@@ -52,9 +52,9 @@ def libraries(task: nox.Session) -> None:
 @nox.session
 def asan(task: nox.Session) -> None:
     """Run the fast tests under the address and undefined-behaviour sanitizers."""
+    # Without the fake device, which runs the same code once more and guards its own memory.
     task.install(
         ".[test]",
-        FAKE,
         "-Cbuild-dir=build/asan",
         "-Ccmake.build-type=Debug",
         "-Ccmake.define.SUBSPAN_SANITIZE=address,undefined",
@@ -68,7 +68,6 @@ def asan(task: nox.Session) -> None:
         for name in ("libasan.so", "libstdc++.so.6")
     )
     task.run(
-        # Two tests at a time; the fake device runs the same code once more, guarding its own memory.
         *("python", "-m", "pytest", "-n", "2", "-s", "-m", "not slow", "-k", "not fake"),
         *task.posargs,
         env={
@@ -96,7 +95,7 @@ def cuda(task: nox.Session) -> None:
 
 @nox.session
 def wheel(task: nox.Session) -> None:
-    """Build the wheel, install it outside the checkout; run the tests and the examples there."""
+    """Build the wheel, install it elsewhere; run tests, examples and small benchmarks there."""
     task.install("build")
     with tempfile.TemporaryDirectory() as folder:
         away = Path(folder)
@@ -113,6 +112,9 @@ def wheel(task: nox.Session) -> None:
         with task.chdir(away):
             task.run(python, "-m", *EXAMPLES, external=True, env=THREADS)
             task.run(python, "-m", "pytest", "-n", "2", *task.posargs, external=True, env=THREADS)
+            shutil.copytree(ROOT / "bench", away / "bench")
+            task.run(python, "-m", "pip", "install", "-qq", f"{built}[bench]", external=True)
+            task.run(python, "-m", "bench", "--small", external=True, env=THREADS)
 
 
 @nox.session

@@ -182,7 +182,7 @@ def divide(budget: Budget, group: Indices, per_group: str) -> list[tuple[Indices
     if per_group not in SHARES:
         raise ValueError(f"per_group={per_group!r} is not known; expected one of {SHARES} or None")
     price = np.where(budget.free, budget.price(), 0.0)
-    most = np.bincount(group, weights=price)
+    most = np.bincount(group, weights=price).astype(np.float64)
     wanted = most if per_group == "proportional" else np.where(most > 0, 1.0, 0.0)
     share = _fill(wanted, most, budget.total)
     if budget.costs is None:

@@ -16,11 +16,11 @@ def k_dpp(G: Array, count: int, generator: np.random.Generator, eps: float) -> N
     A set of eigenvectors of ``G G^T`` first, by elementary symmetric polynomials, then rows one at a time
     in proportion to what is left of them in that basis (Kulesza and Taskar, 2012, Alg. 1 and 8).
     """
-    basis = eigenbasis_of(G.T @ G / len(G), eps)
-    if count > basis.rank:
-        raise ValueError(f"method='dpp' needs n <= {basis.rank}, the rank of X; got {count}")
-    kept = _eigenvectors(basis.values, count, generator)
-    basis = G @ (basis.vectors[:, kept] / np.sqrt(len(G) * basis.values[kept]))
+    spectrum = eigenbasis_of(G.T @ G / len(G), eps)
+    if count > spectrum.rank:
+        raise ValueError(f"method='dpp' needs n <= {spectrum.rank}, the rank of X; got {count}")
+    kept = _eigenvectors(spectrum.values, count, generator)
+    basis = G @ (spectrum.vectors[:, kept] / np.sqrt(len(G) * spectrum.values[kept]))
     chosen: list[int] = []
     left = np.einsum("ij,ij->i", basis, basis)
     Q = np.zeros((count, 0))
