@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 from subspan import selection
+from subspan.cube import cube
 from subspan.selection import baselines, matching, moments, rounding
 from subspan.selection.budget import as_budget
 from subspan.selection.pool import Pool
@@ -210,7 +211,7 @@ def test_designs_have_the_probabilities_that_they_are_given(method, rng):
     count = np.zeros(N)
     for _ in range(draws):
         if method == "cube":
-            chosen = rounding.cube(pi, X, rng)
+            chosen = cube(pi, X, rng)
         elif method == "systematic":
             chosen = rounding.systematic(pi, X, rng)
         else:
@@ -226,7 +227,7 @@ def test_the_cube_balances(rng):
     totals = {"cube": [], "pivotal": []}
     for _ in range(200):
         for name, chosen in (
-            ("cube", rounding.cube(pi, X, rng)),
+            ("cube", cube(pi, X, rng)),
             ("pivotal", rounding.pivotal(pi, rng)),
         ):
             totals[name].append(X[chosen].sum(axis=0) / 0.2)
@@ -256,7 +257,7 @@ def test_the_cube_keeps_its_size_whatever_it_balances(units, constraints, copies
     pi = rounding.inclusion_probabilities(
         weights / weights.sum(), as_budget(n, len(weights)), 1 / n
     )
-    chosen = rounding.cube(pi, X, rng)
+    chosen = cube(pi, X, rng)
     assert len(chosen) == len(np.unique(chosen)) == n
     assert np.all(pi[chosen] > 0)
     assert np.all(np.isin(np.flatnonzero(pi >= 1), chosen))
@@ -264,7 +265,7 @@ def test_the_cube_keeps_its_size_whatever_it_balances(units, constraints, copies
 
 def test_the_cube_on_many_units_and_progress(rng):
     calls = []
-    chosen = rounding.cube(
+    chosen = cube(
         np.full(30000, 0.01), rng.standard_normal((30000, 20)), rng, lambda: calls.append(1)
     )
     assert len(chosen) == 300
@@ -274,7 +275,7 @@ def test_the_cube_on_many_units_and_progress(rng):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rounding.cube(np.full(3000, 0.01), rng.standard_normal((3000, 20)), rng, stop)
+        cube(np.full(3000, 0.01), rng.standard_normal((3000, 20)), rng, stop)
 
 
 # ---------------------------------------------------------------- criteria

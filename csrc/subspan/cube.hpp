@@ -19,24 +19,24 @@ namespace subspan {
 /// The flight phase: units enter one by one; those that are neither 0 nor 1 yet form a basis of the
 /// balancing space. T is the product of the Gauss-Jordan eliminations of the basis columns, so that a
 /// unit T a either has a row without basis column to enter at, or shows the direction of a step.
+/// Rows are read once; those of the basis are kept.
 class CubeFlight {
   public:
-    CubeFlight(const double* rows, index stride, index constraints, double* pi,
-               const double* uniforms)
-        : rows_(rows),
-          stride_(stride),
-          p_(constraints),
-          pi_(pi),
-          uniforms_(uniforms),
+    explicit CubeFlight(index constraints)
+        : p_(constraints),
           T_(static_cast<std::size_t>(constraints * constraints)),
+          held_(static_cast<std::size_t>(constraints * constraints)),
           image_(static_cast<std::size_t>(constraints)),
           basis_(static_cast<std::size_t>(constraints), none) {
-        for (index r = 0; r < p_; ++r) T_[at(r, r)] = 1;
+        for (index r = 0; r < p_; ++r) column(r)[r] = 1;
     }
 
-    void enter(index unit) {
-        transform(unit);
-        index pivot = -1;
+    index constraints() const { return p_; }
+
+    /// Takes the unit with row a; `uniform` decides the step, if there is one.
+    void enter(index unit, const double* a, double uniform, double* pi) {
+        transform(a);
+        index pivot = none;
         double largest = 0, all = 0;
         for (index r = 0; r < p_; ++r) {
             const double size = std::abs(image(r));
@@ -46,80 +46,83 @@ class CubeFlight {
                 pivot = r;
             }
         }
-        if (pivot >= 0 && largest > tolerance * all)
-            eliminate(pivot, unit);
+        if (pivot != none && largest > tolerance * all)
+            eliminate(pivot, unit, a);
         else
-            step(unit);
+            step(unit, a, uniform, pi);
     }
 
-    /// The units that are still between 0 and 1.
-    std::vector<index> unfinished() const {
-        std::vector<index> left;
-        for (const index unit : basis_)
-            if (unit != none) left.push_back(unit);
+    /// A unit that is still between 0 and 1, and its row.
+    struct Unfinished {
+        index unit;
+        const double* row;
+    };
+
+    std::vector<Unfinished> unfinished() const {
+        std::vector<Unfinished> left;
+        for (index r = 0; r < p_; ++r)
+            if (basis(r) != none) left.push_back({basis(r), &held_[at(0, r)]});
         return left;
     }
-
-    /// The first random number that is not used up.
-    const double* uniforms() const { return uniforms_; }
 
   private:
     static constexpr index none = -1;
     static constexpr double tolerance = 1e-9;  // below it a column is in the span of the basis
     static constexpr double end = 1e-11;       // as near to 0 or 1 as rounding lets a step come
 
-    std::size_t at(index r, index c) const { return static_cast<std::size_t>(r * p_ + c); }
+    std::size_t at(index r, index c) const { return static_cast<std::size_t>(r + c * p_); }
+    double* column(index c) { return &T_[at(0, c)]; }
     double& image(index r) { return image_[static_cast<std::size_t>(r)]; }
     index& basis(index r) { return basis_[static_cast<std::size_t>(r)]; }
+    index basis(index r) const { return basis_[static_cast<std::size_t>(r)]; }
 
-    void transform(index unit) {
-        const double* a = rows_ + unit * stride_;
-        for (index r = 0; r < p_; ++r) {
-            const double* row = &T_[at(r, 0)];
-            double sum = 0;
-            for (index c = 0; c < p_; ++c) sum += row[c] * a[c];
-            image(r) = sum;
+    void transform(const double* a) {
+        std::fill(image_.begin(), image_.end(), 0.0);
+        for (index c = 0; c < p_; ++c) {
+            const double factor = a[c], *t = column(c);
+            for (index r = 0; r < p_; ++r) image_[static_cast<std::size_t>(r)] += factor * t[r];
         }
     }
 
     /// Makes the column T a the r-th unit vector.
-    void eliminate(index r, index unit) {
-        double* pivot_row = &T_[at(r, 0)];
+    void eliminate(index r, index unit, const double* a) {
         const double scale = 1 / image(r);
-        for (index c = 0; c < p_; ++c) pivot_row[c] *= scale;
-        for (index i = 0; i < p_; ++i) {
-            const double factor = image(i);
-            if (i == r || factor == 0) continue;
-            double* row = &T_[at(i, 0)];
-            for (index c = 0; c < p_; ++c) row[c] -= factor * pivot_row[c];
+        image(r) = 0;
+        for (index c = 0; c < p_; ++c) {
+            double* t = column(c);
+            const double factor = t[r] * scale;
+            if (factor == 0) continue;
+            for (index i = 0; i < p_; ++i) t[i] -= factor * image_[static_cast<std::size_t>(i)];
+            t[r] = factor;
         }
         basis(r) = unit;
+        std::copy(a, a + p_, &held_[at(0, r)]);
     }
 
     /// Along u = (-T a at the basis, 1 at the unit), or against it.
-    void step(index unit) {
-        Reach ahead{room(pi_[unit], 1), none}, back{room(pi_[unit], -1), none};
+    void step(index unit, const double* a, double uniform, double* pi) {
+        Reach ahead{room(pi[unit], 1), none}, back{room(pi[unit], -1), none};
         for (index r = 0; r < p_; ++r) {
             if (basis(r) == none || image(r) == 0) continue;
-            ahead.shorten(room(pi_[basis(r)], -image(r)), r);
-            back.shorten(room(pi_[basis(r)], image(r)), r);
+            ahead.shorten(room(pi[basis(r)], -image(r)), r);
+            back.shorten(room(pi[basis(r)], image(r)), r);
         }
-        const bool onwards = *uniforms_++ * (ahead.length + back.length) < back.length;
+        const bool onwards = uniform * (ahead.length + back.length) < back.length;
         const double length = onwards ? ahead.length : -back.length;
         const index first =
             onwards ? ahead.row : back.row;  // what ends the step, none for the unit
-        pi_[unit] += length;
+        pi[unit] += length;
         index leaving = none;
         for (index r = 0; r < p_; ++r) {
             if (basis(r) == none || image(r) == 0) continue;
-            double& value = pi_[basis(r)];
+            double& value = pi[basis(r)];
             value -= length * image(r);
             if (!settle(value, r == first)) continue;
             basis(r) = none;
             // Of the rows that become free, the unit enters at the one with the largest pivot.
             if (leaving == none || std::abs(image(r)) > std::abs(image(leaving))) leaving = r;
         }
-        if (!settle(pi_[unit], first == none)) eliminate(leaving, unit);
+        if (!settle(pi[unit], first == none)) eliminate(leaving, unit, a);
     }
 
     /// The longest step that leaves all probabilities between 0 and 1, and who ends it.
@@ -146,33 +149,32 @@ class CubeFlight {
         return true;
     }
 
-    const double* rows_;
-    index stride_, p_;
-    double* pi_;
-    const double* uniforms_;
-    std::vector<double> T_, image_;
+    index p_;
+    std::vector<double> T_, held_, image_;  // T and the rows of the basis by columns
     std::vector<index> basis_;
 };
 
-/// Rounds the inclusion probabilities pi of the units in `order` to 0 and 1. `rows` has a row of
-/// `constraints` numbers x_i / pi_i per unit, the most important first: the landing gives the last ones up.
-/// `uniforms` has a number in [0, 1) per unit and one more.
-inline void cube_sample(const double* rows, index constraints, std::vector<index> units,
-                        const double* uniforms, double* pi, const std::function<void()>& poll) {
-    for (index kept = constraints; !units.empty() && kept > 0;) {
-        CubeFlight flight(rows, constraints, kept, pi, uniforms);
-        for (std::size_t i = 0; i < units.size(); ++i) {
-            if (i % 1024 == 0) poll();
-            flight.enter(units[i]);
-        }
-        uniforms = flight.uniforms();
-        units = flight.unfinished();
-        // The landing: an eighth of the constraints at a time, so that all flights together cost a few
-        // of the first over as many units.
-        const index left = static_cast<index>(units.size());
-        kept = std::min(kept - 1, left - std::max<index>(1, left / 8));
+/// Random numbers that the landing may take: every flight leaves a sixteenth fewer units, or one.
+inline index landing_uniforms(index constraints) {
+    return 16 * constraints + 128;
+}
+
+/// The landing: settles what a flight left, giving up the last constraints first. An eighth of them at a
+/// time, so that all flights together cost a few of the first over as many units.
+inline void land(const CubeFlight& flight, const double* uniforms, double* pi) {
+    auto left = flight.unfinished();
+    index kept = flight.constraints();
+    std::vector<CubeFlight> flights;  // they hold the rows of what they leave
+    flights.reserve(static_cast<std::size_t>(kept) + 1);
+    while (!left.empty()) {
+        const index size = static_cast<index>(left.size());
+        kept = std::min(kept - 1, size - std::max<index>(1, size / 8));
+        if (kept <= 0) break;
+        flights.emplace_back(kept);
+        for (const auto& [unit, row] : left) flights.back().enter(unit, row, *uniforms++, pi);
+        left = flights.back().unfinished();
     }
-    for (const index unit : units) pi[unit] = *uniforms++ < pi[unit] ? 1 : 0;
+    for (const auto& [unit, row] : left) pi[unit] = *uniforms++ < pi[unit] ? 1 : 0;
 }
 
 }  // namespace subspan

@@ -231,10 +231,17 @@ def qr_batch(
     facts: NDArray[np.float64],
     progress: Callable[[], None] | None,
 ) -> None: ...
-def cube(
-    rows: NDArray[np.float64],
-    order: NDArray[np.int64],
-    uniforms: NDArray[np.float64],
-    pi: NDArray[np.float64],
-    progress: Callable[[], None] | None = None,
-) -> None: ...
+
+class CubeFlight:
+    def __init__(self, constraints: int) -> None: ...
+    @property
+    def landing_uniforms(self) -> int: ...
+    def enter(
+        self,
+        rows: NDArray[np.float64],
+        units: NDArray[np.int64],
+        uniforms: NDArray[np.float64],
+        pi: NDArray[np.float64],
+        progress: Callable[[], None] | None = None,
+    ) -> None: ...
+    def land(self, uniforms: NDArray[np.float64], pi: NDArray[np.float64]) -> None: ...

@@ -169,9 +169,10 @@ def largest(scores: Array, count: int) -> Indices:
 
 
 def line_search(problem: Problem, moments: Array, direction: Array) -> float:
-    """Step in [0, 1] that minimises the piecewise quadratic ``F(s + step d)`` exactly.
+    """Least step in [0, 1] that minimises the piecewise quadratic ``F(s + step d)`` exactly.
 
-    Its derivative increases and is linear between the steps where a target is just met.
+    Where F is flat, longer steps would only leave even weights farther behind. Its derivative increases
+    and is linear between the steps where a target is just met.
     """
     short = problem.targets - moments
 
@@ -180,7 +181,7 @@ def line_search(problem: Problem, moments: Array, direction: Array) -> float:
 
     if slope(0.0) >= 0:
         return 0.0
-    if slope(1.0) <= 0:
+    if slope(1.0) < 0:
         return 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         kinks = short / direction

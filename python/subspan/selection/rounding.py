@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._progress import Progress
-from ..cube import cube
+from ..cube import CubeSample
 from .budget import Array, Budget, Indices
 from .criteria import certify
 from .matching import Problem
@@ -115,28 +118,6 @@ def top(weights: Array, budget: Budget) -> Indices:
     return np.sort(budget.take_in_order(np.argsort(-weights / budget.price(), kind="stable")))
 
 
-def draw(
-    method: str,
-    pi: Array,
-    budget: Budget,
-    balance: Array | None,
-    generator: np.random.Generator,
-    poll: Any = None,
-) -> Indices:
-    """Draw rows with inclusion probabilities pi. Where costs vary the last ones may not fit and are left."""
-    if method == "pivotal":
-        chosen = pivotal(pi, generator)
-    elif method == "systematic":
-        assert balance is not None
-        chosen = systematic(pi, balance[:, :8], generator)
-    else:
-        assert balance is not None
-        chosen = cube(pi, balance, generator, poll, budget.costs)
-    if budget.costs is not None:
-        chosen = np.sort(budget.take_in_order(generator.permutation(chosen)))
-    return chosen
-
-
 RANDOM = ("cube", "systematic", "pivotal")
 ROUNDINGS = (*RANDOM, "top", "successive")
 
@@ -149,33 +130,52 @@ class Rounding:
     ) -> None:
         self._rows, self._problem, self._weights = rows, problem, weights
         self._method, self._parts = method, parts
+        self._budget = problem.weights.budget
         self.probabilities: Array | None = None
-        self._balance: Array | None = None
         if method in RANDOM:
-            cap = problem.weights.cap
             self.probabilities = np.zeros(len(rows))
             for members, budget in parts:
-                found = inclusion_probabilities(weights[members], budget, cap)
+                found = inclusion_probabilities(weights[members], budget, problem.weights.cap)
                 self.probabilities[members] = found
-        if method in ("cube", "systematic"):
-            self._balance = self._coordinates()
 
     def best_of(self, restarts: int, generator: np.random.Generator, work: Progress) -> Indices:
         """The draw of least moment error among so many."""
-        if self._method == "top" or restarts == 1:
-            return self._once(generator, work)
-        best, least = None, np.inf
-        before = self._problem.weights.budget.before
-        for _ in range(restarts):
-            chosen = self._once(generator, work)
-            subset = np.concatenate([before, chosen])
-            error = certify(self._rows, self._problem.basis, subset, None, 0.0, None, 0, None)
-            if best is None or error.moment_error < least:
-                best, least = chosen, error.moment_error
-        assert best is not None
-        return best
+        generators = generator.spawn(1 if self._method == "top" else restarts)
+        if self._method == "cube":
+            draws = self._by_cube(generators, work)
+        else:
+            draws = [self._by_parts(own) for own in generators]
+        return draws[0] if len(draws) == 1 else min(draws, key=self._moment_error)
 
-    def _once(self, generator: np.random.Generator, work: Progress) -> Indices:
+    def _moment_error(self, chosen: Indices) -> float:
+        subset = np.concatenate([self._budget.before, chosen])
+        basis = self._problem.basis
+        return certify(self._rows, basis, subset, None, 0.0, None, 0, None).moment_error
+
+    def _by_cube(self, generators: list[np.random.Generator], work: Progress) -> list[Indices]:
+        """One reading of the rows for all draws, which fly side by side."""
+        assert self.probabilities is not None
+        groups = np.zeros(len(self._rows), np.int64)
+        for number, (members, _) in enumerate(self._parts):
+            groups[members] = number
+        coordinates = self._coordinates()
+        samples = [
+            CubeSample(
+                self.probabilities, 2 * coordinates.shape[1], own, self._budget.costs, groups
+            )
+            for own in generators
+        ]
+        with ThreadPoolExecutor(min(len(samples), os.cpu_count() or 1)) as threads:
+            for where, tile in self._rows.tiles():
+                if work.poll is not None:
+                    work.poll()
+                image = (tile @ coordinates).astype(np.float64)
+                balance = np.concatenate([image, image**2], axis=1)
+                units = np.arange(where.start, where.stop)
+                list(threads.map(lambda s, u=units, b=balance: s.enter(u, b), samples))
+        return [self._affordable(s.land(), own) for s, own in zip(samples, generators, strict=True)]
+
+    def _by_parts(self, generator: np.random.Generator) -> Indices:
         chosen = []
         for members, budget in self._parts:
             weights = self._weights[members]
@@ -185,19 +185,32 @@ class Rounding:
                 found = successive(weights, budget, generator)
             else:
                 assert self.probabilities is not None
-                balance = None if self._balance is None else self._balance[members]
                 pi = self.probabilities[members]
-                found = draw(self._method, pi, budget, balance, generator, work.poll)
+                if self._method == "pivotal":
+                    found = pivotal(pi, generator)
+                else:
+                    found = systematic(pi, self._leading(8)[members], generator)
             chosen.append(members[found])
-        return np.sort(np.concatenate(chosen))
+        found = np.sort(np.concatenate(chosen))
+        return self._affordable(found, generator) if self._method in RANDOM else found
 
-    def _coordinates(self) -> Array:
-        """Coordinates along the leading eigenvectors and their squares.
+    def _affordable(self, chosen: Indices, generator: np.random.Generator) -> Indices:
+        """Where costs vary the last rows may not fit: they are left."""
+        if self._budget.costs is None:
+            return chosen
+        return np.sort(self._budget.take_in_order(generator.permutation(chosen)))
 
-        As many directions as the flight of the cube can balance in its N steps of O(directions^2).
+    def _coordinates(self) -> NDArray[Any]:
+        """Directions whose coordinates, and squares of them, the cube balances.
+
+        As many as its flight can in N steps of O(directions^2).
         """
-        basis, rows = self._problem.basis, self._rows
-        most = max(8, int(np.sqrt(_FLIGHT / len(rows))) // 2)
+        basis = self._problem.basis
+        most = max(8, int(np.sqrt(_FLIGHT / len(self._rows))) // 2)
         leading = basis.vectors[:, :most] / np.sqrt(basis.values[:most])
-        image = np.concatenate([tile @ leading for _, tile in rows.tiles()]).astype(np.float64)
-        return np.concatenate([image, image**2], axis=1)
+        return np.asarray(leading, self._rows.dtype)
+
+    def _leading(self, count: int) -> Array:
+        """Coordinates of all rows along the leading directions."""
+        vectors = self._problem.basis.vectors[:, :count].astype(self._rows.dtype)
+        return np.concatenate([tile @ vectors for _, tile in self._rows.tiles()]).astype(np.float64)
