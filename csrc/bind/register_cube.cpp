@@ -1,5 +1,6 @@
 // Balanced samples with given inclusion probabilities.
 #include "bind/executor.hpp"
+#include "host/isa.hpp"
 #include "subspan/cube.hpp"
 #include "subspan/error.hpp"
 
@@ -48,7 +49,7 @@ void register_cube(py::module_& m) {
         .def(py::init([](index constraints) {
                  require(constraints >= 1 && constraints <= (index{1} << 20),
                          "CubeFlight: constraints=", constraints, " is out of range");
-                 return CubeFlight(constraints);
+                 return CubeFlight(constraints, column_kernels());
              }),
              py::arg("constraints"))
         .def_property_readonly(

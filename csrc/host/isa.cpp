@@ -12,6 +12,7 @@ namespace subspan {
     extern const IsaKernels<float> kernels_float;   \
     extern const IsaKernels<double> kernels_double; \
     extern const RngKernels kernels_rng;            \
+    extern const ColumnKernels kernels_columns;     \
     }
 SUBSPAN_DECLARE_ISA(baseline)
 #if defined(SUBSPAN_X86)
@@ -28,6 +29,7 @@ struct Build {
     const IsaKernels<float>* kernels_float;
     const IsaKernels<double>* kernels_double;
     const RngKernels* rng;
+    const ColumnKernels* columns;
 };
 
 /// The widest build this processor runs, or the one that SUBSPAN_ISA names.
@@ -38,12 +40,13 @@ Build choose() {
          __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("fma"),
-         &avx512::kernels_float, &avx512::kernels_double, &avx512::kernels_rng},
+         &avx512::kernels_float, &avx512::kernels_double, &avx512::kernels_rng,
+         &avx512::kernels_columns},
         {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"),
-         &avx2::kernels_float, &avx2::kernels_double, &avx2::kernels_rng},
+         &avx2::kernels_float, &avx2::kernels_double, &avx2::kernels_rng, &avx2::kernels_columns},
 #endif
         {"baseline", true, &baseline::kernels_float, &baseline::kernels_double,
-         &baseline::kernels_rng},
+         &baseline::kernels_rng, &baseline::kernels_columns},
     };
     const char* asked = std::getenv("SUBSPAN_ISA");
     for (const Build& build : builds) {
@@ -71,6 +74,9 @@ const IsaKernels<double>& isa_kernels<double>() {
 }
 const RngKernels& rng_kernels() {
     return *chosen().rng;
+}
+const ColumnKernels& column_kernels() {
+    return *chosen().columns;
 }
 const char* isa_name() {
     return chosen().name;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "subspan/cube.hpp"
 #include "subspan/sketch_operator.hpp"
 #include "subspan/types.hpp"
 
@@ -61,6 +62,7 @@ struct RngKernels {
 template <class T>
 const IsaKernels<T>& isa_kernels();
 const RngKernels& rng_kernels();
+const ColumnKernels& column_kernels();
 
 /// Name of the instruction set in use: "avx512", "avx2" or "baseline".
 const char* isa_name();

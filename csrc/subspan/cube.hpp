@@ -16,26 +16,36 @@
 
 namespace subspan {
 
+/// Loops over a column-major p x p matrix T, which the flight spends its time in.
+struct ColumnKernels {
+    /// image = T a.
+    void (*multiply)(const double* T, index p, const double* a, double* image);
+    /// Row `pivot` of T times `scale`, and w times that row less in all others; w is 0 at the pivot.
+    void (*eliminate)(double* T, index p, const double* w, index pivot, double scale);
+};
+
 /// The flight phase: units enter one by one; those that are neither 0 nor 1 yet form a basis of the
 /// balancing space. T is the product of the Gauss-Jordan eliminations of the basis columns, so that a
 /// unit T a either has a row without basis column to enter at, or shows the direction of a step.
 /// Rows are read once; those of the basis are kept.
 class CubeFlight {
   public:
-    explicit CubeFlight(index constraints)
+    CubeFlight(index constraints, const ColumnKernels& loops)
         : p_(constraints),
+          loops_(&loops),
           T_(static_cast<std::size_t>(constraints * constraints)),
           held_(static_cast<std::size_t>(constraints * constraints)),
           image_(static_cast<std::size_t>(constraints)),
           basis_(static_cast<std::size_t>(constraints), none) {
-        for (index r = 0; r < p_; ++r) column(r)[r] = 1;
+        for (index r = 0; r < p_; ++r) T_[at(r, r)] = 1;
     }
 
     index constraints() const { return p_; }
+    const ColumnKernels& loops() const { return *loops_; }
 
     /// Takes the unit with row a; `uniform` decides the step, if there is one.
     void enter(index unit, const double* a, double uniform, double* pi) {
-        transform(a);
+        loops_->multiply(T_.data(), p_, a, image_.data());
         index pivot = none;
         double largest = 0, all = 0;
         for (index r = 0; r < p_; ++r) {
@@ -71,30 +81,15 @@ class CubeFlight {
     static constexpr double end = 1e-11;       // as near to 0 or 1 as rounding lets a step come
 
     std::size_t at(index r, index c) const { return static_cast<std::size_t>(r + c * p_); }
-    double* column(index c) { return &T_[at(0, c)]; }
     double& image(index r) { return image_[static_cast<std::size_t>(r)]; }
     index& basis(index r) { return basis_[static_cast<std::size_t>(r)]; }
     index basis(index r) const { return basis_[static_cast<std::size_t>(r)]; }
-
-    void transform(const double* a) {
-        std::fill(image_.begin(), image_.end(), 0.0);
-        for (index c = 0; c < p_; ++c) {
-            const double factor = a[c], *t = column(c);
-            for (index r = 0; r < p_; ++r) image_[static_cast<std::size_t>(r)] += factor * t[r];
-        }
-    }
 
     /// Makes the column T a the r-th unit vector.
     void eliminate(index r, index unit, const double* a) {
         const double scale = 1 / image(r);
         image(r) = 0;
-        for (index c = 0; c < p_; ++c) {
-            double* t = column(c);
-            const double factor = t[r] * scale;
-            if (factor == 0) continue;
-            for (index i = 0; i < p_; ++i) t[i] -= factor * image_[static_cast<std::size_t>(i)];
-            t[r] = factor;
-        }
+        loops_->eliminate(T_.data(), p_, image_.data(), r, scale);
         basis(r) = unit;
         std::copy(a, a + p_, &held_[at(0, r)]);
     }
@@ -150,6 +145,7 @@ class CubeFlight {
     }
 
     index p_;
+    const ColumnKernels* loops_;
     std::vector<double> T_, held_, image_;  // T and the rows of the basis by columns
     std::vector<index> basis_;
 };
@@ -170,7 +166,7 @@ inline void land(const CubeFlight& flight, const double* uniforms, double* pi) {
         const index size = static_cast<index>(left.size());
         kept = std::min(kept - 1, size - std::max<index>(1, size / 8));
         if (kept <= 0) break;
-        flights.emplace_back(kept);
+        flights.emplace_back(kept, flight.loops());
         for (const auto& [unit, row] : left) flights.back().enter(unit, row, *uniforms++, pi);
         left = flights.back().unfinished();
     }
