@@ -45,7 +45,7 @@ void land_all(const CubeFlight& flight, const Doubles& uniforms, Doubles& pi) {
 }  // namespace
 
 void register_cube(py::module_& m) {
-    py::class_<CubeFlight>(m, "CubeFlight")
+    py::class_<CubeFlight>(m, "CubeFlight", py::module_local())
         .def(py::init([](index constraints) {
                  require(constraints >= 1 && constraints <= (index{1} << 20),
                          "CubeFlight: constraints=", constraints, " is out of range");
