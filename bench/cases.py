@@ -163,6 +163,26 @@ class ChunkCase:
 
 
 @dataclass(frozen=True)
+class SelectionCase:
+    """Rows of falling scale along the columns and of lognormal lengths, to choose n of."""
+
+    candidates: int
+    columns: int
+    n: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.n} of {self.candidates} rows of {self.columns} numbers, float32"
+
+    def rows(self) -> NDArray[np.float32]:
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((self.candidates, self.columns), dtype=np.float32)
+        X *= np.linspace(1, 0.05, self.columns, dtype=np.float32)
+        X *= np.exp(rng.standard_normal((self.candidates, 1), dtype=np.float32) / 2)
+        return X
+
+
+@dataclass(frozen=True)
 class QualityCase:
     matrix: str
     rank: int
@@ -259,6 +279,12 @@ def dask_cases(small: bool) -> list[ChunkCase]:
     if small:
         return [ChunkCase(4000, 200, 500, 10, dask=True)]
     return [ChunkCase(160_000, 2000, 4000, 50, dask=True)]
+
+
+def selection_cases(small: bool) -> list[SelectionCase]:
+    if small:
+        return [SelectionCase(3000, 24, 100)]
+    return [SelectionCase(100_000, 128, 1000), SelectionCase(1_000_000, 256, 10_000)]
 
 
 def quality_cases(small: bool, full: bool) -> list[QualityCase]:

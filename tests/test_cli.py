@@ -356,3 +356,81 @@ def test_closed_pipe_is_quiet(files):
     complaint = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), complaint) == (cli.PIPE_CLOSED, b"")
+
+
+# ---------------------------------------------------------------- select
+
+
+@pytest.fixture
+def candidates(tmp_path):
+    X = np.random.default_rng(5).standard_normal((80, 6)) * np.linspace(1, 3, 6)
+    np.save(tmp_path / "X.npy", X)
+    (tmp_path / "labels.txt").write_text("\n".join(["cat", "dog"] * 40) + "\n")
+    np.save(tmp_path / "costs.npy", np.linspace(1, 2, 80))
+    np.save(tmp_path / "before.npy", np.array([3, 4]))
+    (tmp_path / "scores.txt").write_text("\n".join(str(i % 7) for i in range(80)))
+    np.save(tmp_path / "target.npy", X[:5])
+    return tmp_path
+
+
+def test_select_is_the_call(candidates, capsys):
+    X = np.load(candidates / "X.npy")
+    expected = subspan.selection.select(X, 12, rng=3)
+    code, out, err = run(capsys, "select", candidates / "X.npy", "-n", 12, "--seed", 3)
+    assert (code, err) == (0, "")
+    assert f"rows  {' '.join(map(str, expected.indices))}" in out
+    assert out.startswith("12 of 80 rows by moment matching")
+    code, found = run_json(capsys, "select", candidates / "X.npy", "-n", 12, "--seed", 3)
+    assert code == 0
+    assert found["indices"] == expected.indices.tolist()
+    assert found["certificate"]["variance"] == expected.variance
+    assert found["uniform"]["coverage"] > 1
+
+
+def test_select_saves(candidates, capsys):
+    for name in ("s.csv", "s.npz"):
+        out = candidates / name
+        words = ("select", candidates / "X.npy", "-n", 9, "--seed", 0, "-o", out)
+        assert run(capsys, *words)[0] == 0
+    lines = (candidates / "s.csv").read_text().splitlines()
+    whole = subspan.load(candidates / "s.npz")
+    assert lines[0] == "index,weight"
+    table = [line.split(",") for line in lines[1:]]
+    assert [int(i) for i, _ in table] == whole.indices.tolist()
+    assert [float(w) for _, w in table] == whole.weights.tolist()
+
+
+def test_select_under_constraints(candidates, capsys):
+    X = candidates / "X.npy"
+    labels = ("--labels", candidates / "labels.txt")
+    _, found = run_json(capsys, "select", X, "-n", 10, *labels, "--per-group", "equal", "--seed", 0)
+    assert found["groups"] == {"cat": [5, 40], "dog": [5, 40]}
+    words = ("--costs", candidates / "costs.npy", "--budget", 12, "--method", "v_opt", "--seed", 0)
+    _, found = run_json(capsys, "select", X, *words)
+    assert np.linspace(1, 2, 80)[found["indices"]].sum() <= 12
+    words = ("--already-selected", candidates / "before.npy", "--method", "scores", "--seed", 0)
+    words += ("--scores", candidates / "scores.txt", "--sketch-size", 4)
+    _, found = run_json(capsys, "select", X, "-n", 11, *words)
+    assert found["indices"] == [i for i in range(80) if i % 7 == 6]
+    words = ("--method", "influence", "--target", candidates / "target.npy", "--seed", 0)
+    assert len(run_json(capsys, "select", X, "-n", 4, *words)[1]["indices"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "n"),
+        (("-n", 81), "n=81 must lie between 1 and the 80 candidates"),
+        (("-n", 5, "--method", "best"), "method='best' is not known"),
+        (("-n", 5, "--per-group", "equal"), "needs labels"),
+        (("-n", 5, "-o", "s.parquet"), "the name must end in .csv, .npz or .safetensors"),
+        (("-n", 5, "--labels", "labels.md"), "unknown format; expected .npy, or .txt"),
+        (("-n", 5, "--labels", "nowhere.txt"), "nowhere.txt"),
+        (("--budget", 5.0), "budget needs costs"),
+    ],
+)
+def test_select_complains_in_one_line(candidates, capsys, words, message):
+    code, out, err = run(capsys, "select", candidates / "X.npy", *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1

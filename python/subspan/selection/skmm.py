@@ -56,7 +56,8 @@ def moment_matching(
     coverage : float
         The level c below 1: weights are sought with ``sum_i s_i (v_j^T g_i)^2 >= lambda_j / c`` along
         every eigenvector v_j of the second moment. From 1 on uniform weights do that and there is nothing
-        to choose.
+        to choose. Near 1 the subset resembles all rows; lower levels ask for longer rows, which lowers
+        the variance of a regression on them, and represents the short ones less.
     weighting : {"relative", "absolute"}
         Whether a shortfall is measured against its own eigenvalue or, as published, in absolute terms,
         which the largest eigenvalue dominates.
