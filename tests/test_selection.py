@@ -457,6 +457,18 @@ def test_pieces_do_not_matter(rng):
     assert pieces.weights_.shape == (50,)
 
 
+def test_the_estimator_under_constraints(rng):
+    X, y = rng.standard_normal((300, 5)), np.repeat(["a", "b"], [60, 240])
+    estimator = selection.SkMM(20, per_group="equal", random_state=0, sketch_size=5)
+    estimator.fit(X, y, candidates=np.arange(0, 300, 2), already_selected=[4, 100])
+    assert np.all(estimator.indices_ % 2 == 0)
+    assert np.count_nonzero(y[estimator.indices_] == "a") == 10
+    assert not np.isin(estimator.indices_, [4, 100]).any()
+    assert estimator.certificate_.groups["a"][0] == 11
+    estimator.fit(X, y)
+    assert np.any(estimator.indices_ % 2 == 1)
+
+
 def test_the_estimator_refuses(rng):
     estimator = selection.SkMM(5, random_state=0)
     with pytest.raises(AttributeError, match="no rows yet"):

@@ -20,8 +20,8 @@ class SkMM(BaseEstimator):  # type: ignore[misc]
     ----------
     n_select : int
         Rows to choose.
-    sketch_size, sketch, coverage, weighting, solver, rounding, restarts
-        See :func:`moment_matching`.
+    sketch_size, sketch, coverage, weighting, solver, rounding, restarts, per_group
+        See :func:`moment_matching`; the labels of `per_group` are y.
     random_state : int, numpy.random.Generator or None
 
     Attributes
@@ -60,6 +60,7 @@ class SkMM(BaseEstimator):  # type: ignore[misc]
         solver: str = "auto",
         rounding: str = "cube",
         restarts: int = 4,
+        per_group: str | None = None,
         random_state: Any = None,
     ) -> None:
         self.n_select = n_select
@@ -70,12 +71,24 @@ class SkMM(BaseEstimator):  # type: ignore[misc]
         self.solver = solver
         self.rounding = rounding
         self.restarts = restarts
+        self.per_group = per_group
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Forget earlier rows and take these; y are labels that the certificate counts."""
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        candidates: Any = None,
+        already_selected: Any = None,
+    ) -> Self:
+        """Forget earlier rows and take these; y are labels that the certificate counts.
+
+        `candidates` and `already_selected` are as in :func:`moment_matching`.
+        """
         for name in ("_pieces", "_labels", "_chosen", "_seed"):
             self.__dict__.pop(name, None)
+        self._limits = {"candidates": candidates, "already_selected": already_selected}
         return self.partial_fit(X, y)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -85,6 +98,7 @@ class SkMM(BaseEstimator):  # type: ignore[misc]
             self._pieces: list[Any] = []
             self._labels: list[Any] = []
             self._seed = seed_word(self.random_state)
+            self._limits = getattr(self, "_limits", {})
             self.n_features_in_ = rows.shape[1]
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -118,6 +132,8 @@ class SkMM(BaseEstimator):  # type: ignore[misc]
                 rounding=self.rounding,
                 restarts=self.restarts,
                 labels=np.concatenate(self._labels) if self._labels else None,
+                per_group=self.per_group,
+                **self._limits,
                 rng=self._seed,
             )
         return self._chosen
