@@ -58,6 +58,44 @@ def test_moment_matching_on_the_mixture(mixture, n):
     assert np.mean(risks) <= 3.3e-3
 
 
+@pytest.mark.parametrize("n", [48, 64])
+@pytest.mark.parametrize("rounding", ["cube", "systematic"])
+def test_no_cluster_is_missed(mixture, n, rounding):
+    """The least of eight clusters has 69 of 2000 rows."""
+    for seed in range(8):
+        r = selection.moment_matching(
+            mixture.X, n, labels=mixture.clusters, rounding=rounding, restarts=1, rng=seed
+        )
+        assert all(chosen > 0 for chosen, _ in r.certificate.groups.values())
+
+
+def test_greedy_designs_miss_no_cluster(mixture):
+    r = selection.select(mixture.X, 48, method="v_opt", labels=mixture.clusters, rng=0)
+    assert all(chosen > 0 for chosen, _ in r.certificate.groups.values())
+
+
+@pytest.mark.slow
+def test_the_number_of_parameters_does_not_matter(rng):
+    """At a fixed sketch size subsets are as good among 10^5 features as among 10^2."""
+    Z = finetuning_mixture(300, 20, clusters=6).X
+    quality = []
+    for r in (100, 1000, 10_000, 100_000):
+        Q = np.linalg.qr(rng.standard_normal((r, 20)))[0]
+        X = (Z @ Q.T).astype(np.float32)
+        chosen = [selection.moment_matching(X, 80, sketch_size=30, rng=s) for s in range(8)]
+        quality.append([selection.v_opt(Z, c.indices) for c in chosen])
+    means = np.mean(quality, axis=1)
+    error = np.std(quality, axis=1, ddof=1) / np.sqrt(8)
+    assert np.all(np.abs(means - means[0]) <= 4 * np.hypot(error, error[0]))
+    uniform = np.mean(
+        [
+            selection.v_opt(Z, selection.select(Z, 80, method="uniform", rng=s).indices)
+            for s in range(16)
+        ]
+    )
+    assert means.max() < uniform
+
+
 def test_herding_by_argmin_finds_the_clusters(mixture):
     """The published code takes the farthest row, and sees one cluster."""
     r = selection.select(mixture.X, 80, method="herding", labels=mixture.clusters, rng=0)
