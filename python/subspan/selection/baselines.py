@@ -61,8 +61,7 @@ def robust_random_pivoting(pool: Pool) -> Indices:
 
 def _pivots(pool: Pool, pivoting: str) -> Indices:
     """At most rank many pivots; uniform beyond them."""
-    free = np.flatnonzero(pool.budget.free)
-    G = pool.unexplained()[free]
+    free, G = pool.unexplained()
     most = min(*G.shape, len(free) if pool.budget.costs is not None else pool.budget.count)
     found = _pivot.pivots(G, most, axis=0, pivoting=pivoting, rng=pool.generator)
     chosen = free[np.asarray(found)[:most]]
@@ -74,9 +73,8 @@ def determinantal(pool: Pool) -> Indices:
     """A determinantal point process of fixed size, given the rows that are chosen already."""
     if pool.budget.costs is not None:
         raise ValueError("method='dpp' draws a fixed number of rows and takes no costs")
-    free = np.flatnonzero(pool.budget.free)
-    G = pool.unexplained()[free]
-    return free[k_dpp(G, pool.budget.count, pool.generator, pool.rows.eps)]
+    free, G = pool.unexplained()
+    return free[k_dpp(G.astype(np.float64), pool.budget.count, pool.generator, pool.rows.eps)]
 
 
 def herding(pool: Pool) -> Indices:

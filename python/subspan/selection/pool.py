@@ -31,15 +31,19 @@ class Pool:
         """All rows in double precision."""
         return self.rows.dense().astype(np.float64)
 
-    def unexplained(self) -> Array:
-        """All rows, without their part in the span of the rows that are chosen already."""
+    def unexplained(self) -> tuple[Indices, NDArray[Any]]:
+        """Candidates, and their rows without the part in the span of rows that are chosen already."""
+        free = np.flatnonzero(self.budget.free)
+        if len(self.budget.before) == 0:
+            G = self.rows.dense()
+            return free, G if len(free) == len(G) else G[free]
         G = self.dense()
-        if len(self.budget.before):
-            _, values, Vt = np.linalg.svd(G[self.budget.before], full_matrices=False)
-            V = Vt[values > len(G) * self.rows.eps * values[0]]
-            for _ in range(2):  # twice, for what rounding leaves of large rows
-                G -= (G @ V.T) @ V
-        return G
+        _, values, Vt = np.linalg.svd(G[self.budget.before], full_matrices=False)
+        V = Vt[values > len(G) * self.rows.eps * values[0]]
+        G = G[free]
+        for _ in range(2):  # twice, for what rounding leaves of large rows
+            G -= (G @ V.T) @ V
+        return free, G
 
     def draw(self, weights: Array) -> Indices:
         """Rows by successive draws in proportion to weights; those of weight zero last, at random.

@@ -48,7 +48,10 @@ class Rows:
 
     def dense(self) -> NDArray[Any]:
         """Return all rows, dense."""
-        return np.concatenate([tile for _, tile in self.tiles()])
+        out = np.empty(self.shape, self.dtype)
+        for where, tile in self.tiles():
+            out[where] = tile
+        return out
 
     def subset(self, indices: NDArray[np.int64]) -> Rows:
         """Some rows as candidates of their own."""
