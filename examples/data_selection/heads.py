@@ -1,4 +1,4 @@
-"""What is finetuned on chosen passages: a linear head, or all weights of a small network. Needs torch."""
+"""What is finetuned on chosen texts: a linear head, or all weights of a small network. Needs torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from subspan.torch import GradientSketcher
 
-torch.set_num_threads(1)  # the products are small, and their sums must not depend on the machine
 Features = NDArray[np.float32]
 Classes = NDArray[np.int64]
 
@@ -45,7 +44,7 @@ DECAY = {"linear head": 1e-4, "network of one hidden layer": 1e-3}  # of half th
 def sketched_gradients(
     model: torch.nn.Module, X: Features, classes: int, size: int, seed: int
 ) -> Features:
-    """Gradients of the loss at the first weights, for labels at random: none is known yet."""
+    """Gradients of the loss at the first weights, for labels at random, since none is known yet."""
     labels = np.random.default_rng([seed, 1]).integers(classes, size=len(X))
     sketcher = GradientSketcher(
         model, torch.nn.functional.cross_entropy, size, rng=seed, micro_batch=256
@@ -71,15 +70,15 @@ def finetune(
         loss.backward()
         return loss
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # small products, and sums that do not depend on the machine
     optimizer.step(closure)
+    torch.set_num_threads(threads)
 
 
-def errors(model: torch.nn.Module, X: Features, y: Classes, classes: int) -> dict[str, float]:
-    """Wrong answers in per cent: of all passages, and averaged over the classes."""
+def errors(model: torch.nn.Module, X: Features, y: Classes, classes: int) -> tuple[float, float]:
+    """Wrong answers in per cent: of all texts, and the mean of the classes' own."""
     with torch.inference_mode():
         wrong = model(torch.from_numpy(X)).argmax(dim=1).numpy() != y
     by_class = [wrong[y == c].mean() for c in range(classes) if (y == c).any()]
-    return {
-        "all passages": 100 * float(wrong.mean()),
-        "mean of genres": 100 * float(np.mean(by_class)),
-    }
+    return 100 * float(wrong.mean()), 100 * float(np.mean(by_class))

