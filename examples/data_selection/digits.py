@@ -106,7 +106,7 @@ def show(about: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> None:
     ax.axhline(about["full"], color=plots.BEST, lw=1, ls=":")
     ax.set_xlabel("images labelled of 1197")
     ax.set_ylabel("test error in per cent")
-    ax.legend(frameon=False, fontsize=8.5, ncols=2)
+    page.legend(figure, ax)
     figure.savefig(out / "digits.png", dpi=110)
 
 

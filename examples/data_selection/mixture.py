@@ -61,7 +61,7 @@ def show(about: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> None:
     ax.set_yscale("log")
     ax.set_xlabel("rows chosen of 2000")
     ax.set_ylabel("mean risk over all rows")
-    ax.legend(frameon=False, fontsize=8.5, ncols=2)
+    page.legend(figure, ax)
     figure.savefig(out / "mixture.png", dpi=110)
 
 

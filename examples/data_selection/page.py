@@ -11,16 +11,16 @@ import numpy as np
 from subspan import plots
 
 HERE = Path(__file__).parent
-COLOURS = (
-    plots.OURS,
-    plots.INK,
-    plots.OTHER,
-    "#3a8f6b",
-    "#8e5ea2",
-    "#b8860b",
-    "#c0504d",
-    "#17a2b8",
-)
+COLOURS = {
+    "SkMM": plots.OURS,
+    "uniform": plots.INK,
+    "leverage": plots.OTHER,
+    "ridge leverage": "#b8860b",
+    "adaptive": "#3a8f6b",
+    "k-center": "#8e5ea2",
+    "herding": "#c0504d",
+    "greedy V-optimal": "#17a2b8",
+}
 Row = dict[str, Any]
 
 
@@ -58,19 +58,36 @@ def table(rows: Sequence[Row], cell: Callable[[Row], str]) -> list[str]:
 
 
 def curves(ax: Any, rows: Sequence[Row]) -> None:
-    """Means against sizes on a logarithmic axis, with their intervals."""
+    """Means against sizes on a logarithmic axis, with their intervals, a little apart."""
     sizes = sorted({row["n"] for row in rows})
-    for i, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    for i, method in enumerate(methods):
         found = [row for row in rows if row["method"] == method]
-        n, colour = [row["n"] for row in found], COLOURS[i % len(COLOURS)]
-        dash = "o-" if i < len(COLOURS) else "s--"
-        ax.plot(n, [r["mean"] for r in found], dash, color=colour, ms=3.5, lw=1.4, label=method)
-        low, high = ([r[side] for r in found] for side in ("low", "high"))
-        ax.fill_between(n, low, high, color=colour, alpha=0.1, lw=0)
+        mean, low, high = (np.array([row[key] for row in found]) for key in ("mean", "low", "high"))
+        apart = 1 + 0.012 * (i - len(methods) / 2)
+        family = [name for name in COLOURS if method.startswith(name)]
+        ax.errorbar(
+            [row["n"] * apart for row in found],
+            mean,
+            (mean - low, high - mean),
+            color=COLOURS[family[0]] if family else plots.BEST,
+            linestyle="-" if method in family or "(" in method else "--",
+            marker="o",
+            ms=3.5,
+            lw=2.0 if method.startswith("SkMM") else 1.2,
+            elinewidth=0.9,
+            label=method,
+        )
     ax.set_xscale("log")
     ax.set_xticks(sizes, [str(n) for n in sizes])
     ax.minorticks_off()
     ax.grid(alpha=0.25)
+
+
+def legend(figure: Any, ax: Any, columns: int = 3) -> None:
+    """Names of the curves below the panels."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def write(name: str, lines: Sequence[str], page: Path = HERE / "README.md") -> None:
