@@ -71,7 +71,7 @@ def curves(ax: Any, rows: Sequence[Row]) -> None:
             mean,
             (mean - low, high - mean),
             color=COLOURS[family[0]] if family else plots.BEST,
-            linestyle="-" if method in family or "(" in method else "--",
+            linestyle="--" if method.endswith(("gradients", "published")) else "-",
             marker="o",
             ms=3.5,
             lw=2.0 if method.startswith("SkMM") else 1.2,
