@@ -67,7 +67,7 @@ def test_the_page_says_what_the_results_say(name, data_selection, monkeypatch, t
     assert pictures == {picture.name for picture in data_selection.glob(f"{name}*.png")}
 
 
-@pytest.mark.parametrize("name", ["mixture", "digits"])
+@pytest.mark.parametrize("name", [pytest.param("mixture", marks=pytest.mark.slow), "digits"])
 def test_choosing_data_small(name, data_selection, monkeypatch, tmp_path):
     for needed in ("matplotlib", "sklearn"):
         pytest.importorskip(needed)
@@ -156,6 +156,7 @@ def test_no_unit_is_on_both_sides_of_a_split(data_selection):
         assert 0.15 < tested.mean() < 0.35
 
 
+@pytest.mark.slow
 def test_finetuning_on_chosen_texts_small(data_selection, monkeypatch, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
