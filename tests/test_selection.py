@@ -604,5 +604,38 @@ def test_comparison_tables(rng):
         assert row["low"] <= row["mean"] <= row["high"] <= row["worst"]
         assert len(row["values"]) == 5
     assert rows[2]["mean"] < rows[0]["low"]
+    assert "difference" not in rows[0]
     with pytest.raises(ValueError, match="seeds is empty"):
         selection.compare_selectors(["uniform"], X, len, [5], seeds=[])
+
+
+def test_comparisons_of_several_numbers_and_of_rows_that_differ():
+    def X(seed):
+        return np.random.default_rng(seed).standard_normal((80, 4))
+
+    def metric(S, seed):
+        return {"variance": selection.v_opt(X(seed), S), "size": float(len(S))}
+
+    rows = selection.compare_selectors(
+        ["uniform", "v_opt"], X, metric, [20], seeds=[3, 4, 5], reference="uniform"
+    )
+    assert [(row["method"], row["metric"]) for row in rows] == [
+        ("uniform", "variance"), ("uniform", "size"), ("v_opt", "variance"), ("v_opt", "size"),
+    ]  # fmt: skip
+    assert rows[0]["difference"] == rows[3]["difference"] == 0
+    assert rows[2]["difference_high"] < 0
+    assert rows[2]["difference"] == pytest.approx(rows[2]["mean"] - rows[0]["mean"])
+    for seed, chosen, value in zip([3, 4, 5], rows[2]["indices"], rows[2]["values"], strict=True):
+        assert value == selection.v_opt(X(seed), chosen)
+    assert min(rows[2]["seconds"]) > 0
+    with pytest.raises(ValueError, match="reference='best' is not among"):
+        selection.compare_selectors(["uniform"], X, metric, [5], reference="best")
+    for values, level, message in (([], 0.9, "values has shape"), ([1.0], 2, "level=2")):
+        with pytest.raises(ValueError, match=message):
+            selection.mean_interval(values, level)
+
+
+def test_without_references_there_is_no_comparison(rng):
+    for method in ("uniform", "skmm"):
+        r = selection.select(rng.standard_normal((50, 3)), 10, method=method, references=0)
+        assert r.certificate.uniform is None

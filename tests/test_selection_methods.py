@@ -456,3 +456,16 @@ def test_minimum_of_the_relaxed_problem(X):
     )
     ours = matching.fista(rows, problem, 1e-9, 5000, None)
     assert ours.objective == pytest.approx(found.fun, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_number_of_threads_does_not_matter(method):
+    from threadpoolctl import threadpool_limits
+
+    X = np.random.default_rng(4).standard_normal((700, 90)) * np.geomspace(1, 0.01, 90)
+    chosen = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            r = selection.select(X, 60, method=method, sketch_size=90, rng=0, **needs(method, X))
+            chosen.append(r.indices)
+    assert np.array_equal(*chosen)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import scores
-from .compare import compare_selectors
+from .compare import compare_selectors, mean_interval
 from .criteria import Certificate, coverage, coverage_by_group, moment_certificate, v_opt
 from .result import Selection
 from .select import select
@@ -16,6 +16,7 @@ __all__ = [
     "compare_selectors",
     "coverage",
     "coverage_by_group",
+    "mean_interval",
     "moment_certificate",
     "moment_matching",
     "scores",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..result import Result
-from .budget import Indices, as_groups, as_rows
+from .budget import Array, Indices, as_groups, as_rows
 from .moments import Eigenbasis, eigenbasis_of, second_moment
 from .rows import Rows
 
@@ -155,17 +155,28 @@ def _measure(
     mass = np.full(len(chosen), 1 / len(chosen)) if weights is None else weights / weights.sum()
     subset = (image * mass[:, None]).T @ image
     error = float(np.linalg.norm(subset - np.eye(whole.rank))) / np.sqrt(max(1, whole.rank))
-    shift = np.diag(ridge * whole.values.mean() / whole.values) if whole.rank else subset
+    if ridge == 0 or whole.rank == 0:
+        values = np.linalg.eigvalsh(subset)
+        rank = _count(values, rows.eps)
+        full = rank == whole.rank > 0
+        variance = float((1 / values).sum()) if full else float("inf") if whole.rank else 0.0
+        coverage = float(1 / values[0]) if full else float("inf") if whole.rank else 1.0
+        return Certificate(coverage, variance, error, whole.rank, rank, ridge, {})
+    shift = np.diag(ridge * whole.values.mean() / whole.values)
     values, vectors = np.linalg.eigh(subset + shift)
-    eps = rows.eps * max(1, whole.rank) * float(values[-1]) if len(values) else 0.0
-    rank = int((values > eps).sum())
+    rank = _count(values, rows.eps)
     coverage = variance = float("inf")
     if rank == whole.rank:
         target = vectors.T @ (np.eye(whole.rank) + shift) @ vectors
         variance = float(((vectors**2).sum(axis=0) / values).sum())
         half = target / np.sqrt(values) / np.sqrt(values)[:, None]
-        coverage = float(np.linalg.eigvalsh(half)[-1]) if rank else 1.0
+        coverage = float(np.linalg.eigvalsh(half)[-1])
     return Certificate(coverage, variance, error, whole.rank, rank, ridge, {})
+
+
+def _count(values: Array, eps: float) -> int:
+    """How many eigenvalues are not rounding."""
+    return int((values > eps * len(values) * values.max(initial=0.0)).sum())
 
 
 def coverage(X: Any, indices: Any, weights: Any = None) -> float:

@@ -75,6 +75,7 @@ def selection_of(
     settings: dict[str, Any],
     labels: Any,
     ridge: float,
+    references: int,
     seed: int,
     weights: Array | None = None,
     probabilities: Array | None = None,
@@ -90,7 +91,7 @@ def selection_of(
         weights = np.full(len(chosen), 1 / len(chosen))
     subset = np.concatenate([budget.before, chosen])
     certificate = certify(
-        rows, basis, subset, None, ridge, labels, 11, np.random.default_rng([seed, 2])
+        rows, basis, subset, None, ridge, labels, references, np.random.default_rng([seed, 2])
     )
     return Selection(
         indices=chosen,

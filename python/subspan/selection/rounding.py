@@ -220,10 +220,11 @@ class Rounding:
     def _coordinates(self) -> NDArray[Any]:
         """Directions whose coordinates, and squares of them, the cube balances.
 
-        As many as its flight can in N steps of O(directions^2).
+        As many as its flight can in N steps of O(directions^2), and no more than the rows chosen can.
         """
         basis = self._problem.basis
-        most = max(8, int(np.sqrt(_FLIGHT / len(self._rows))) // 2)
+        most = min(int(np.sqrt(_FLIGHT / len(self._rows))) // 2, self._budget.count // 2)
+        most = max(8, most)
         leading = basis.vectors[:, :most] / np.sqrt(basis.values[:most])
         return np.asarray(leading, self._rows.dtype)
 

@@ -56,6 +56,7 @@ def select(
     already_selected: Any = None,
     costs: Any = None,
     budget: float | None = None,
+    references: int = 11,
     rng: Any = None,
     progress: Any = None,
     **options: Any,
@@ -100,6 +101,8 @@ def select(
         Cost of each row, positive; with `budget`, what the chosen rows may cost together, in place of n.
         Gains and scores count per unit of cost.
     budget : float, optional
+    references : int
+        Uniform subsets that the certificate is compared with; 0 for none.
     rng : int, numpy.random.Generator, SeedSequence or None
     progress : bool or callable, optional
 
@@ -139,8 +142,8 @@ def select(
     }
     if method == "skmm":
         return moment_matching(
-            X, n, sketch_size=sketch_size, ridge=ridge, labels=labels, per_group=per_group, rng=rng,
-            progress=progress, **limits, **options,
+            X, n, sketch_size=sketch_size, ridge=ridge, labels=labels, per_group=per_group,
+            references=references, rng=rng, progress=progress, **limits, **options,
         )  # fmt: skip
     if unknown := sorted(set(options) - _OPTIONS.get(method, set())):
         raise TypeError(f"method={method!r} takes no {', '.join(unknown)}")
@@ -181,6 +184,7 @@ def select(
         settings={},
         labels=labels,
         ridge=ridge,
+        references=references,
         seed=seed,
         weights=_WEIGHTS[method](given, indices) if method in _WEIGHTS else None,
         probabilities=probabilities,

@@ -42,6 +42,7 @@ def moment_matching(
     budget: float | None = None,
     tolerance: float = 1e-3,
     iterations: int | None = None,
+    references: int = 11,
     rng: Any = None,
     progress: Any = None,
 ) -> Selection:
@@ -93,6 +94,8 @@ def moment_matching(
         Duality gap to stop at, relative to the objective of uniform weights.
     iterations : int, optional
         300 at most, or those of the published code.
+    references : int
+        Uniform subsets that the certificate is compared with; 0 for none.
     rng : int, numpy.random.Generator, SeedSequence or None
     progress : bool or callable, optional
 
@@ -161,6 +164,7 @@ def moment_matching(
         seed=seed,
         labels=labels,
         ridge=ridge,
+        references=references,
         probabilities=design.probabilities,
         objective=matched.objective,
         dual=matched.dual,
