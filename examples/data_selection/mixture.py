@@ -25,6 +25,8 @@ METHODS: list[dict[str, Any]] = [
     {"name": "uniform", "method": "uniform"},
     {"name": "SkMM, settings as published", "method": "skmm", "weighting": "absolute",
      "coverage": 0.5, "rounding": "successive", "restarts": 1, "sketch_size": 32},
+    {"name": "SkMM, published loop", "method": "skmm", "solver": "adam", "weighting": "absolute",
+     "rounding": "successive", "restarts": 1, "sketch_size": 32},
     {"name": "leverage", "method": "leverage"},
     {"name": "ridge leverage", "method": "ridge_leverage"},
     {"name": "adaptive (random pivoting)", "method": "adaptive"},
@@ -48,10 +50,13 @@ def measure(sizes: list[int], seeds: int) -> tuple[dict[str, Any], list[dict[str
         VALIDATED: mixture.validated_risk,
         LEAST: lambda S: min(mixture.ridge_risk(S, ridge) for ridge in RIDGES),
     }
-    rows = []
-    for name, risk in risks.items():
-        found = compare_selectors(METHODS, mixture.X, risk, sizes, seeds=range(seeds))
-        rows += [{"ridge": name, **row} for row in found]
+
+    def metric(S: Any) -> dict[str, float]:
+        return {name: risk(S) for name, risk in risks.items()}
+
+    found = compare_selectors(METHODS, mixture.X, metric, sizes, seeds=range(seeds))
+    kept = ("method", "n", "mean", "low", "high", "median", "worst", "values")
+    rows = [{"ridge": row["metric"], **{name: row[name] for name in kept}} for row in found]
     full = mixture.validated_risk(np.arange(len(mixture.X)))
     about = {"seeds": seeds, "full": full, "seconds": round(time.process_time() - begin)}
     return about, rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from subspan import plots
+from subspan.selection import mean_interval
 
 HERE = Path(__file__).parent
 COLOURS = {
@@ -21,14 +22,14 @@ COLOURS = {
     "herding": "#c0504d",
     "greedy V-optimal": "#17a2b8",
 }
+LINES = {"SkMM, published loop": ":"}
 Row = dict[str, Any]
 
 
 def summary(values: Sequence[float]) -> Row:
     """Mean, a 95 % interval of it by bootstrap, median and values, as `compare_selectors` gives them."""
     given = np.asarray(values, np.float64)
-    means = np.random.default_rng(0).choice(given, (2000, len(given))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = mean_interval(given)
     found = {"mean": given.mean(), "low": low, "high": high, "median": np.median(given)}
     return {**{k: float(v) for k, v in found.items()}, "values": given.tolist()}
 
@@ -71,7 +72,9 @@ def curves(ax: Any, rows: Sequence[Row]) -> None:
             mean,
             (mean - low, high - mean),
             color=COLOURS[family[0]] if family else plots.BEST,
-            linestyle="--" if method.endswith(("gradients", "published")) else "-",
+            linestyle="--"
+            if method.endswith(("gradients", "published"))
+            else LINES.get(method, "-"),
             marker="o",
             ms=3.5,
             lw=2.0 if method.startswith("SkMM") else 1.2,
