@@ -102,7 +102,11 @@ class SVDResult(FactoredResult):
         if self.angles is not None:
             sure = self.trusted(rigorous=True)
             if self.angles.quickly_estimated:
-                text += f", {self.trusted()} directions trusted ({sure} for sure)"
+                text += f", {_directions(self.trusted())} trusted ({sure} for sure)"
             else:
-                text += f", {sure} directions trusted for sure"
+                text += f", {_directions(sure)} trusted for sure"
         return text + ">"
+
+
+def _directions(count: int) -> str:
+    return "1 direction" if count == 1 else f"{count} directions"
