@@ -443,6 +443,7 @@ def test_stratified_shares_and_leverage_of_low_rank(rng):
         ({"sketch_size": 0}, ValueError, "sketch_size=0"),
         ({"sketch_size": "big"}, ValueError, "sketch_size='big'"),
         ({"labels": [1, 2]}, ValueError, "labels has shape"),
+        ({"n": 3, "sketch_size": 4}, ValueError, "n=3 rows cannot cover the 4 directions"),
         ({"method": "uniform", "coverage": 0.9}, TypeError, "takes no coverage"),
         ({"method": "v_opt", "ridge": -1}, ValueError, "ridge=-1"),
     ],

@@ -466,6 +466,6 @@ def test_the_number_of_threads_does_not_matter(method):
     chosen = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            r = selection.select(X, 60, method=method, sketch_size=90, rng=0, **needs(method, X))
+            r = selection.select(X, 90, method=method, sketch_size=90, rng=0, **needs(method, X))
             chosen.append(r.indices)
     assert np.array_equal(*chosen)

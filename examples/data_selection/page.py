@@ -22,6 +22,7 @@ COLOURS = {
     "herding": "#c0504d",
     "greedy V-optimal": "#17a2b8",
 }
+NOT_KEPT = ("indices", "seconds", "metric")  # of what `compare_selectors` gives
 LINES = {"SkMM, published loop": ":"}
 Row = dict[str, Any]
 
@@ -37,7 +38,8 @@ def summary(values: Sequence[float]) -> Row:
 def save(path: Path, about: Row, rows: Iterable[Row]) -> None:
     """One line of JSON about the run, then one per row."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in (about, *rows)))
+    kept = [{key: row[key] for key in row if key not in NOT_KEPT} for row in rows]
+    path.write_text("".join(json.dumps(line) + "\n" for line in (about, *kept)))
 
 
 def load(path: Path) -> tuple[Row, list[Row]]:

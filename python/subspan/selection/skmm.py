@@ -107,7 +107,8 @@ def moment_matching(
     Raises
     ------
     ValueError
-        If an argument is out of range, X is not finite, or ``coverage >= 1``.
+        If an argument is out of range, X is not finite, ``coverage >= 1``, or there are fewer rows than
+        directions to cover.
 
     Notes
     -----
@@ -147,6 +148,11 @@ def moment_matching(
         basis = eigenbasis_of(second_moment(rows), rows.eps)
     if basis.rank == 0:
         raise ValueError("X is zero: every subset is as good as any other")
+    if allowed.size < basis.rank and ridge == 0:
+        raise ValueError(
+            f"n={allowed.size} rows cannot cover the {basis.rank} directions of the rows: take more, "
+            f"sketch_size at most {allowed.size}, or ridge > 0"
+        )
     importance = basis.values**-2.0 if weighting == "relative" else np.ones(basis.rank)
     problem = Problem(basis, basis.values / coverage, importance, Weights(allowed))
     generator = np.random.default_rng([seed, 1])
