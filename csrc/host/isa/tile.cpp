@@ -162,6 +162,27 @@ void add_buckets(const T* tile, const Bucket* buckets, index count, const std::u
 }
 
 template <class T>
+void add_signed_columns(const T* const* columns, const T* const* next, const SignList& list, T* Y,
+                        double* norms2) {
+    constexpr index N = lanes<T>;
+    alignas(64) vec<T> tile[tile_rows];
+    for (index r = 0; r < tile_rows; r += N) {
+        vec<T> v[lanes<T>];
+        for (index q = 0; q < N; ++q) {
+            __builtin_prefetch(next[q] + r, 0, 2);
+            v[q] = load(columns[q] + r);
+        }
+        transpose<T>(v);
+        for (index q = 0; q < N; ++q) tile[r + q] = v[q];
+        for (index q = 0; norms2 != nullptr && q < N; ++q) add_squares(v[q], norms2);
+    }
+    auto* y = reinterpret_cast<vec<T>*>(Y);
+    const std::uint32_t* e = list.entries;
+    for (const auto* end = e + list.plus; e < end; ++e) y[*e >> 8] += tile[*e & 255u];
+    for (const auto* end = e + list.minus; e < end; ++e) y[*e >> 8] -= tile[*e & 255u];
+}
+
+template <class T>
 void add_probes(const T* tile, index rows, const T* G, index probes, T* P) {
     constexpr index W = tile_cols<T>;
     for (index s = 0; s < probes; s += 4) {
@@ -229,9 +250,11 @@ void hadamard(T* data, index order, index width) {
 
 extern const IsaKernels<float> kernels_float;
 extern const IsaKernels<double> kernels_double;
-const IsaKernels<float> kernels_float{pack<float>, add_buckets<float>, add_probes<float>,
-                                      combine_rows<float>, hadamard<float>};
-const IsaKernels<double> kernels_double{pack<double>, add_buckets<double>, add_probes<double>,
-                                        combine_rows<double>, hadamard<double>};
+const IsaKernels<float> kernels_float{
+    pack<float>,       add_buckets<float>,  add_signed_columns<float>,
+    add_probes<float>, combine_rows<float>, hadamard<float>};
+const IsaKernels<double> kernels_double{
+    pack<double>,       add_buckets<double>,  add_signed_columns<double>,
+    add_probes<double>, combine_rows<double>, hadamard<double>};
 
 }  // namespace subspan::SUBSPAN_ISA
