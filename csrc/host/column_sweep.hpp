@@ -68,6 +68,7 @@ struct ColumnSweep {
 
     static constexpr index W = panel_cols<T>;
     static constexpr index round = index{1} << 18;  // rows whose nonzeros are listed at a time
+    static constexpr index visit = 8;               // tiles that use the sums of a panel in turn
 
     void run(Host& ex) const {
         SignLists lists(*S, std::min(round, rows));
@@ -98,17 +99,16 @@ struct ColumnSweep {
         for (index p = 0; p < panels; ++p)
             load_panel(panel0 + p, row0, sums.data() + p * S->size * W);
         const index blocks = (count + tile_rows - 1) / tile_rows;
-        for (index b = 0; b < blocks; ++b)
-            for (index p = 0; p < panels; ++p) {
-                const index r = row0 + b * tile_rows, last = p + 1 == panels;
-                const Columns next =
-                    columns_at(panel0 + (last ? 0 : p + 1), r + last * tile_rows, zeros.data());
-                Columns columns = columns_at(panel0 + p, r, zeros.data());
-                if (r + tile_rows > rows) columns = copied(columns, rows - r, edge.data());
-                isa_kernels<T>().add_signed_columns(columns.data(), next.data(), lists.block(b),
-                                                    sums.data() + p * S->size * W,
-                                                    norms2 ? squares.data() + p * W : nullptr);
-            }
+        for (index b0 = 0; b0 < blocks; b0 += visit)
+            for (index p = 0; p < panels; ++p)
+                for (index b = b0; b < std::min(b0 + visit, blocks); ++b) {
+                    const index r = row0 + b * tile_rows;
+                    auto columns = columns_at(panel0 + p, r, zeros.data());
+                    if (r + tile_rows > rows) columns = copied(columns, rows - r, edge.data());
+                    isa_kernels<T>().add_signed_columns(columns.data(), lists.block(b),
+                                                        sums.data() + p * S->size * W,
+                                                        norms2 ? squares.data() + p * W : nullptr);
+                }
         const bool done = row0 + count == rows;
         for (index p = 0; p < panels; ++p)
             store_panel(panel0 + p, done, sums.data() + p * S->size * W);

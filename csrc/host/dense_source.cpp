@@ -122,7 +122,7 @@ void sketch_pass(Host& ex, const DenseSource<T>& A, const SketchPass<T>& pass) {
     }
     const bool sparse = sketching && pass.sketch.kind == SketchKind::SparseSign;
     if constexpr (!is_complex<T>)
-        if (sparse && !probing && !A.by_rows) {
+        if (sparse && !probing && (!A.by_rows || (A.cols == 1 && A.ld == 1))) {
             ColumnSweep<T>{A.data,       A.rows,      A.cols,    A.ld,
                            &pass.sketch, pass.Y.data, pass.Y.ld, pass.norms2}
                 .run(ex);

@@ -54,10 +54,8 @@ struct IsaKernels {
     void (*add_buckets)(const T* tile, const Bucket* buckets, index count,
                         const std::uint16_t* rows, T* Y);
     /// Y[sketch row][:] += signed tile row for every entry of the list, the tile being tile_rows
-    /// entries of each of panel_cols columns; adds squares to norms2 unless null; asks for the tile
-    /// at `next` early.
-    void (*add_signed_columns)(const T* const* columns, const T* const* next, const SignList& list,
-                               T* Y, double* norms2);
+    /// entries of each of panel_cols columns; adds squares to norms2 unless null.
+    void (*add_signed_columns)(const T* const* columns, const SignList& list, T* Y, double* norms2);
     /// P[s][:] += sum_r G[r][s] tile[r][:]; s < probes, a multiple of 4.
     void (*add_probes)(const T* tile, index rows, const T* G, index probes, T* P);
     /// sum[:] = sum_e values[e] table[rows[e]][:]; table and sum have tile_cols columns.
@@ -72,6 +70,8 @@ struct RngKernels {
                        index ld);
     void (*fill_double)(const SketchOperator& S, index i0, index ni, index p0, index np,
                         double* out, index ld);
+    /// out[(p - p0) nnz + g] = the nonzero of column p of a sparse-sign operator in its group g.
+    void (*fill_nonzeros)(const SketchOperator& S, index p0, index np, SignedRow* out);
 };
 
 template <class T>

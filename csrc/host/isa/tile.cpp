@@ -162,14 +162,13 @@ void add_buckets(const T* tile, const Bucket* buckets, index count, const std::u
 }
 
 template <class T>
-void add_signed_columns(const T* const* columns, const T* const* next, const SignList& list, T* Y,
-                        double* norms2) {
+void add_signed_columns(const T* const* columns, const SignList& list, T* Y, double* norms2) {
     constexpr index N = lanes<T>;
     alignas(64) vec<T> tile[tile_rows];
     for (index r = 0; r < tile_rows; r += N) {
         vec<T> v[lanes<T>];
         for (index q = 0; q < N; ++q) {
-            __builtin_prefetch(next[q] + r, 0, 2);
+            __builtin_prefetch(columns[q] + r + tile_rows, 0, 2);
             v[q] = load(columns[q] + r);
         }
         transpose<T>(v);
