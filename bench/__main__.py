@@ -25,6 +25,7 @@ SUITES = (
     "cholesky",
     "chunks",
     "batch",
+    "gradients",
 )
 PUBLISHED = Path(__file__).parent / "results"
 
