@@ -1,6 +1,8 @@
 // Packed-tile loops of the fused sketching pass; built once per instruction set (see isa.hpp).
 #include "host/isa.hpp"
 
+#include <utility>
+
 namespace subspan::SUBSPAN_ISA {
 namespace {
 
@@ -73,23 +75,28 @@ void pack_rows(const PackedSource<T>& A, index row0, index rows, index col0, ind
     }
 }
 
-/// In-register transpose of lanes-by-lanes entries: log2(lanes) rounds of exchanges at distance h.
-template <class T>
-void transpose(vec<T> (&v)[lanes<T>]) {
+/// Exchange of the off-diagonal blocks of order h in every diagonal block of order 2 h.
+template <class T, int h, int... j>
+[[gnu::always_inline]] inline void exchange(vec<T> (&v)[lanes<T>],
+                                            std::integer_sequence<int, j...>) {
     constexpr int N = lanes<T>;
-    for (int h = N / 2; h >= 1; h /= 2) {
-        typename Vec<T>::mask low, high;
-        for (int j = 0; j < N; ++j) {
-            low[j] = (j & h) == 0 ? j : j - h + N;
-            high[j] = (j & h) == 0 ? j + h : j + N;
-        }
-        for (int i = 0; i < N; ++i) {
-            if ((i & h) != 0) continue;
-            const vec<T> a = v[i], b = v[i + h];
-            v[i] = __builtin_shuffle(a, b, low);
-            v[i + h] = __builtin_shuffle(a, b, high);
-        }
+    constexpr typename Vec<T>::mask low = {((j & h) == 0 ? j : j - h + N)...};
+    constexpr typename Vec<T>::mask high = {((j & h) == 0 ? j + h : j + N)...};
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) {
+        if ((i & h) != 0) continue;
+        const vec<T> a = v[i], b = v[i + h];
+        v[i] = __builtin_shuffle(a, b, low);
+        v[i + h] = __builtin_shuffle(a, b, high);
     }
+}
+
+/// In-register transpose of lanes-by-lanes entries: log2(lanes) rounds of exchanges, written out so
+/// that every shuffle is a constant.
+template <class T, int h = lanes<T> / 2>
+[[gnu::always_inline]] inline void transpose(vec<T> (&v)[lanes<T>]) {
+    exchange<T, h>(v, std::make_integer_sequence<int, lanes<T>>());
+    if constexpr (h > 1) transpose<T, h / 2>(v);
 }
 
 /// Columns of A are contiguous: square blocks are transposed on the way into the tile.
