@@ -379,7 +379,7 @@ def test_workers_of_the_loader_do_not_matter(model, data):
 
 
 @pytest.mark.parametrize("form", ["npy", "zarr"])
-def test_an_interrupted_stream_goes_on(form, model, data, tmp_path):
+def test_an_interrupted_stream_goes_on(form, model, data, tmp_path, monkeypatch):
     if form == "zarr":
         pytest.importorskip("zarr")
     X, y = data.tensors
@@ -401,7 +401,16 @@ def test_an_interrupted_stream_goes_on(form, model, data, tmp_path):
     base = sketched([(X, y)])
     with pytest.raises(KeyboardInterrupt):
         sketched(Stops(), out=out)
+    computed = []
+    monkeypatch.setattr(
+        GradientSketcher,
+        "_sketch",
+        lambda self, group, f=GradientSketcher._sketch: (
+            computed.append(group.first) or f(self, group)
+        ),
+    )
     again = sketched([(X, y)], out=out, count=101, resume=True)
+    assert computed[0] == 48  # six groups of eight had been counted
     assert np.array_equal(np.asarray(again), base.sketches)
     assert np.array_equal(again.squared_norms, base.squared_norms)
     assert again.bad_ids.tolist() == base.bad_ids.tolist() == [3]

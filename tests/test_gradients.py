@@ -1,6 +1,9 @@
 """Sketched gradients without PyTorch: heads, factored operators, labels, stores."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -275,3 +278,30 @@ def test_long_rows_are_sketched_in_rounds():
     G = np.random.default_rng(0).standard_normal((3, dim)).astype(np.float32)
     S = sketch.SparseSign(64, dim, rng=1, nnz=2)
     assert np.array_equal(G @ S.T, (S @ np.ascontiguousarray(G.T)).T)
+
+
+@pytest.mark.host_only
+@pytest.mark.parametrize("instructions", ["baseline", "avx2"])
+def test_instructions_and_threads_do_not_matter(instructions):
+    """Sketches by columns in a process with other instructions and one thread: the same bits."""
+    program = (
+        "import hashlib, sys, numpy as np, subspan\n"
+        "G = np.random.default_rng(0).standard_normal((70, 3001)).astype(np.float32)\n"
+        "Y = G @ subspan.sketch.SparseSign(100, 3001, rng=1, nnz=4).T\n"
+        "print(hashlib.sha256(np.ascontiguousarray(Y)).hexdigest())"
+    )
+
+    def printed(**variables):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+        )
+        if "is not available here" in done.stderr:
+            pytest.skip(f"{instructions} is not available")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    other = {"SUBSPAN_ISA": instructions, "OPENBLAS_NUM_THREADS": "1"}
+    assert printed(**other) == printed()

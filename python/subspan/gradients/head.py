@@ -106,20 +106,23 @@ def sketch_head(
     sketched = made(sketch, size, K, d, bias, seed, block)
     signature = {"seed": seed, "size": size, "kind": sketch, "head": [K, d, bias]}
     store = open_store(out, count, size, signature, resume, on_bad)
-    for first in range(store.done, count, block):
-        part = slice(first, min(first + block, count))
-        y = (
-            random_labels(seed, first, part.stop - first, K)[:, 0]
-            if labels is None
-            else labels[part]
-        )
-        z = np.asarray(logits[part], np.float64)
-        a = np.zeros((block, d), np.float32)
-        b = np.zeros((block, K), np.float32)
-        a[: len(z)], b[: len(z)] = features[part], slope(z, y)
-        rows_of = tuple(x[: len(z)] for x in sketched(a, b))
-        judge(rows_of[2], first, on_bad)
-        store.write(*rows_of)
+    try:
+        for first in range(store.done, count, block):
+            part = slice(first, min(first + block, count))
+            y = (
+                random_labels(seed, first, part.stop - first, K)[:, 0]
+                if labels is None
+                else labels[part]
+            )
+            z = np.asarray(logits[part], np.float64)
+            a = np.zeros((block, d), np.float32)
+            b = np.zeros((block, K), np.float32)
+            a[: len(z)], b[: len(z)] = features[part], slope(z, y)
+            rows_of = tuple(x[: len(z)] for x in sketched(a, b))
+            judge(rows_of[2], first, on_bad)
+            store.write(*rows_of)
+    finally:
+        store.flush()
     return store.result()
 
 

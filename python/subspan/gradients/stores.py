@@ -26,6 +26,9 @@ class Store(Protocol):
     def write(self, sketches: Any, norms: Any, good: NDArray[np.bool_]) -> None:
         """Take the rows of the next samples; those that are not good are zero."""
 
+    def flush(self) -> None:
+        """Bring what was taken to where it is kept, also after an interruption."""
+
     def result(self) -> GradientSketches:
         """What was written; raises ValueError if rows are missing."""
 
@@ -79,6 +82,9 @@ class MemoryStore:
         self._bad += (self.done + np.flatnonzero(~good)).tolist()
         self.done += len(good)
 
+    def flush(self) -> None:
+        """Nothing: the rows are where they are kept."""
+
     def result(self) -> GradientSketches:
         """All rows in one array."""
         if not self.done:
@@ -101,12 +107,20 @@ class ArrayStore:
 
     def write(self, sketches: Any, norms: Any, good: NDArray[np.bool_]) -> None:
         """Write the rows where their samples belong."""
-        end = self.done + len(good)
-        if end > len(self.norms):
+        self.rows[self._next(norms, good)] = sketches
+
+    def _next(self, norms: Any, good: NDArray[np.bool_]) -> slice:
+        """Take norms and bad samples; the rows that are next."""
+        part = slice(self.done, self.done + len(good))
+        if part.stop > len(self.norms):
             raise ValueError(f"the loader has more than count={len(self.norms)} samples")
-        self.rows[self.done : end], self.norms[self.done : end] = sketches, norms
+        self.norms[part] = norms
         self.bad += (self.done + np.flatnonzero(~good)).tolist()
-        self.done = end
+        self.done = part.stop
+        return part
+
+    def flush(self) -> None:
+        """Nothing: the rows are where they are kept."""
 
     def result(self) -> GradientSketches:
         """The array itself."""
@@ -148,9 +162,12 @@ class NpyStore(ArrayStore):
 
 
 class ZarrStore(ArrayStore):
-    """Arrays ``sketches`` and ``squared_norms`` of a Zarr group, the note among its attributes."""
+    """Arrays ``sketches`` and ``squared_norms`` of a Zarr group, the note among its attributes.
 
-    _ROWS = 4096  # of a chunk
+    Rows wait in memory until they fill a chunk, which is compressed as a whole.
+    """
+
+    _ROWS = 1024  # of a chunk
 
     def __init__(
         self, path: Path, rows: int, size: int, signature: dict[str, Any], resume: bool
@@ -175,20 +192,31 @@ class ZarrStore(ArrayStore):
             ):
                 chunks = (min(self._ROWS, max(rows, 1)), *shape[1:])
                 self._group.create_array(name, shape=shape, dtype=dtype, chunks=chunks)
-        self.rows, self._norms = self._group["sketches"], self._group["squared_norms"]
-        self.norms = np.asarray(self._norms[:])
+        self._kept, self._kept_norms = self._group["sketches"], self._group["squared_norms"]
         self.done, self.bad = (known["done"], known["bad"]) if known else (0, [])
+        self._counted, self._waiting = self.done, list[Any]()
+        self.rows, self.norms = self._kept, np.asarray(self._kept_norms[:])
         self._tell()
 
     def write(self, sketches: Any, norms: Any, good: NDArray[np.bool_]) -> None:
-        """Write the rows, then count them."""
-        first = self.done
-        super().write(sketches, norms, good)
-        self._norms[first : self.done] = norms
-        self._tell()
+        """Let rows wait for the others of their chunk."""
+        self._next(norms, good)
+        self._waiting.append(sketches)
+        if self.done - self._counted >= self._ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait, then count them."""
+        if self._waiting:
+            part = slice(self._counted, self.done)
+            self._kept[part] = np.concatenate(self._waiting)
+            self._kept_norms[part] = self.norms[part]
+            self._waiting = []
+            self._tell()
 
     def _tell(self) -> None:
         self._group.attrs["subspan"] = {**self._told, "done": self.done, "bad": self.bad}
+        self._counted = self.done
 
 
 def _same(known: Any, told: dict[str, Any], path: Path) -> None:

@@ -219,10 +219,13 @@ class GradientSketcher:
             rows = len(loader.dataset)
         store = open_store(out, rows, self.size, self._signature(), resume, on_bad)
         _refuse_training(self.model)
-        for group in groups(loader, self.micro_batch, store.done):
-            sketched = self._sketch(group)
-            judge(sketched[2], group.first, on_bad)
-            store.write(*sketched)
+        try:
+            for group in groups(loader, self.micro_batch, store.done):
+                sketched = self._sketch(group)
+                judge(sketched[2], group.first, on_bad)
+                store.write(*sketched)
+        finally:
+            store.flush()
         return store.result()
 
     def _sketch(self, group: Group) -> _Rows:
