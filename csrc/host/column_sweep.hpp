@@ -91,8 +91,8 @@ struct ColumnSweep {
 
     void sweep_strip(Host& ex, const SignLists& lists, index row0, index count, index panel0,
                      index panels) const {
-        const index padded = (panels * S->size * W + W - 1) / W * W;
-        Buffer<T, Host> sums(ex, padded), edge(ex, tile_rows * W), zeros(ex, tile_rows);
+        Buffer<T, Host> sums(ex, panels * S->size * W), edge(ex, tile_rows * W);
+        Buffer<T, Host> zeros(ex, tile_rows);
         Buffer<double, Host> squares(ex, panels * W);
         std::fill_n(zeros.data(), tile_rows, T(0));
         std::fill_n(squares.data(), panels * W, 0.0);
@@ -116,13 +116,12 @@ struct ColumnSweep {
         for (index c = 0; norms2 && c < width; ++c) norms2[panel0 * W + c] += squares.data()[c];
     }
 
-    /// Where the columns of a panel go on at a row; columns and rows that A has not are zeros.
+    /// Where the columns of a panel go on at a row; columns that A has not are zeros.
     Columns columns_at(index panel, index row, const T* zeros) const {
         Columns columns;
         for (index c = 0; c < W; ++c) {
             const index j = panel * W + c;
-            columns[static_cast<std::size_t>(c)] =
-                j < cols && row < rows ? A + j * ld + row : zeros;
+            columns[static_cast<std::size_t>(c)] = j < cols ? A + j * ld + row : zeros;
         }
         return columns;
     }

@@ -22,6 +22,9 @@ from . import per_sample
 from .samples import Group, called, groups, mapped
 
 _METHODS = ("auto", "modules", "functional")
+_ENTRIES = (
+    2**21
+)  # of gradients made at a time where a layer's can be divided: they stay in the caches
 _COMPARED = 4  # samples on which two methods are compared
 _AGREE = 1e-3  # relative difference between two float32 sums of gradients that are the same
 _Rows = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]
@@ -84,9 +87,9 @@ class GradientSketcher:
     threads: each is computed at the same place of a group of the same size. Between devices and
     `micro_batch` the operator is the same and rows agree up to the rounding of the gradients.
 
-    Memory beside the result: ``micro_batch`` gradients of the largest parameter and the activations, or
-    of all parameters when functional. The sketch is made on the CPU in float32: one reading of the
-    gradients, which also gives their norms.
+    Memory beside the result: ``micro_batch`` gradients of the largest parameter (8 MiB for linear layers)
+    and the activations, or of all parameters when functional. The sketch is made on the CPU in float32:
+    one reading of the gradients, which also gives their norms.
 
     References
     ----------
@@ -272,9 +275,13 @@ class GradientSketcher:
             )
 
     def _by(self, method: str, x: Any, y: Any) -> _Rows:
-        gradients = per_sample.by_modules if method == "modules" else per_sample.by_function
         names, sums, start = [name for name, _ in self.layout], RowSketch(self.operator, len(y)), 0
-        for name, part in gradients(self.model, names, self.loss_fn, x, y):
+        if method == "modules":
+            entries = _ENTRIES if self.precondition is None else None
+            parts = per_sample.by_modules(self.model, names, self.loss_fn, x, y, entries=entries)
+        else:
+            parts = per_sample.by_function(self.model, names, self.loss_fn, x, y)
+        for name, part in parts:
             if self.precondition is not None:
                 part = self.precondition(name, part)
             rows = part.detach().reshape(len(y), -1).float().cpu().numpy()

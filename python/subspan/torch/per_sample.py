@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -45,21 +47,28 @@ class _Call:
     output: torch.Tensor
 
 
-def by_modules(model: torch.nn.Module, names: list[str], loss_fn: Loss, x: Any, y: Any) -> Parts:
+def by_modules(
+    model: torch.nn.Module,
+    names: list[str],
+    loss_fn: Loss,
+    x: Any,
+    y: Any,
+    *,
+    entries: int | None = None,
+) -> Parts:
     """From inputs and output gradients of the modules, by one backward pass: one gradient held at a time.
 
-    In closed form for linear layers, ``g = sum_t b_t a_t^T``; otherwise by the vector-Jacobian product
+    In closed form for linear layers, ``g = sum_t b_t a_t^T``, and then, given `entries`, as many rows of
+    the weight at a time as have so many entries in all samples; otherwise by the vector-Jacobian product
     of the module alone.
     """
     calls = _recorded(model, names, loss_fn, x, y)
     for name in names:
         owner, _, local = name.rpartition(".")
         module = model.get_submodule(owner)
-        total: Any = None
-        for call, b in calls[owner]:
-            part = _of_call(module, local, call.inputs, b)
-            total = part if total is None else total + part
-        yield name, total
+        for rows in _pieces(module, local, len(y), entries):
+            parts = (_of_call(module, local, call.inputs, b, rows) for call, b in calls[owner])
+            yield name, functools.reduce(operator.add, parts)
 
 
 def factors(
@@ -180,9 +189,19 @@ def _steps(t: torch.Tensor) -> torch.Tensor:
     return t.reshape(len(t), -1, t.shape[-1])
 
 
-def _of_call(module: torch.nn.Module, local: str, x: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def _pieces(module: torch.nn.Module, local: str, samples: int, entries: int | None) -> list[slice]:
+    """Rows of a parameter whose gradients are made together."""
+    if entries is None or type(module) is not torch.nn.Linear or local != "weight":
+        return [slice(None)]
+    step = max(1, entries // (samples * module.in_features))
+    return [slice(i, i + step) for i in range(0, module.out_features, step)]
+
+
+def _of_call(
+    module: torch.nn.Module, local: str, x: torch.Tensor, b: torch.Tensor, rows: slice
+) -> torch.Tensor:
     if type(module) is torch.nn.Linear:
-        a, b = _steps(x), _steps(b)
+        a, b = _steps(x), _steps(b)[..., rows]
         if local == "bias":
             return b.sum(1)
         return b[:, 0, :, None] * a[:, 0, None] if a.shape[1] == 1 else b.mT @ a
@@ -198,5 +217,5 @@ def _of_call(module: torch.nn.Module, local: str, x: torch.Tensor, b: torch.Tens
         found: torch.Tensor = pull(slope[None])[0]
         return found
 
-    rows: torch.Tensor = vmap(pulled)(x, b)
-    return rows
+    every: torch.Tensor = vmap(pulled)(x, b)
+    return every
