@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import operator
@@ -63,12 +64,13 @@ def by_modules(
     of the module alone.
     """
     calls = _recorded(model, names, loss_fn, x, y)
-    for name in names:
-        owner, _, local = name.rpartition(".")
-        module = model.get_submodule(owner)
-        for rows in _pieces(module, local, len(y), entries):
-            parts = (_of_call(module, local, call.inputs, b, rows) for call, b in calls[owner])
-            yield name, functools.reduce(operator.add, parts)
+    with _one_thread():
+        for name in names:
+            owner, _, local = name.rpartition(".")
+            module = model.get_submodule(owner)
+            for rows in _pieces(module, local, len(y), entries):
+                parts = (_of_call(module, local, call.inputs, b, rows) for call, b in calls[owner])
+                yield name, functools.reduce(operator.add, parts)
 
 
 def factors(
@@ -187,6 +189,17 @@ def _recorded(
 def _steps(t: torch.Tensor) -> torch.Tensor:
     """(B, ..., d) as (B, T, d)."""
     return t.reshape(len(t), -1, t.shape[-1])
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch without its workers, which would spin on the cores that the sketch needs between the parts."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _pieces(module: torch.nn.Module, local: str, samples: int, entries: int | None) -> list[slice]:
