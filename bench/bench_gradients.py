@@ -1,13 +1,15 @@
 """Sketching per-sample gradients, a row each, beside reading them once.
 
 Peers: SciPy's product with a CountSketch in CSR form, blocks of rows at a time since SciPy copies them;
-the product with a dense operator drawn 200 columns at a time, as TRAK's BasicProjector does; and that
-product alone. Where the memory does not hold all gradients, every contender goes over a part of them as
-often as it takes.
+the product with a dense operator drawn 200 columns at a time, by PyTorch as TRAK's BasicProjector does it
+(where PyTorch is installed) and by numpy, which draws faster; and that product alone. Where the memory does
+not hold all gradients, every contender goes over a part of them as often as it takes.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +28,8 @@ OURS = "sketch and norms, 4 nonzeros"
 EIGHT = "sketch and norms, 8 nonzeros"
 COUNT = "sketch and norms, CountSketch"
 CSR = "SciPy CSR CountSketch"
-DENSE = "dense operator, drawn in blocks"
+TRAK = "dense operator, drawn by PyTorch in blocks"
+DENSE = "dense operator, drawn by numpy in blocks"
 GEMM = "GEMM alone"
 KINDS = {OURS: "auto", EIGHT: "sparse_sign", COUNT: "countsketch"}
 _DRAWN = 200  # columns, as in TRAK
@@ -62,6 +65,11 @@ def one_case(case: GradientCase, results: Results, options: Options) -> None:
         repeated(DENSE, lambda seed: _by_drawing(G, case.size, seed), "peer", "draw and product"),
         repeated(GEMM, lambda seed: _by_product(G, drawn, case.size), "peer", "nothing drawn"),
     ]
+    if importlib.util.find_spec("torch"):
+        drawing = repeated(
+            TRAK, lambda seed: _by_torch(G, case.size, seed), "peer", "draw and product"
+        )
+        contenders.append(dataclasses.replace(drawing, rounds=1))
     timings = interleave(contenders, options)
     read = floors.read_once(timings)
     timings[read.name] = read
@@ -70,8 +78,10 @@ def one_case(case: GradientCase, results: Results, options: Options) -> None:
     for name in KINDS:
         limit = 4 if targets and name == OURS else None
         results.ratio(case, f"{name} / read once", timings[name], read, at_most=limit)
-    for peer in (CSR, DENSE, GEMM):
-        least = 30 if targets and peer == DENSE else None
+    for peer in (CSR, TRAK, DENSE, GEMM):
+        if peer not in timings:
+            continue
+        least = 30 if targets and peer == TRAK else None
         results.ratio(case, f"{peer} / ours", timings[peer], timings[OURS], at_least=least)
 
 
@@ -116,6 +126,20 @@ def _by_drawing(G: NDArray[Any], size: int, seed: int) -> NDArray[Any]:
         S = rng.standard_normal((G.shape[1], part.shape[1]), np.float32)
         part[:] = G @ S
     return out
+
+
+def _by_torch(G: NDArray[Any], size: int, seed: int) -> NDArray[Any]:
+    """Signs from one generator, a whole block for the last columns as well."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    rows, out = torch.from_numpy(G), torch.empty(len(G), size)
+    S = torch.empty(G.shape[1], min(_DRAWN, size))
+    for j in range(0, size, _DRAWN):
+        width = min(_DRAWN, size - j)
+        S.bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
+        out[:, j : j + width] = rows @ S[:, :width]
+    return np.asarray(out)
 
 
 def _by_product(G: NDArray[Any], drawn: NDArray[Any], size: int) -> NDArray[Any]:
