@@ -51,6 +51,7 @@ def libraries(task: nox.Session) -> None:
         "test_sklearn_svd",
         "test_gradient_sketcher",
         "test_examples",
+        "test_trak_projector",
     )
     task.run("pytest", *(f"tests/{name}.py" for name in files), *task.posargs, env=THREADS)
 

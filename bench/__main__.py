@@ -26,6 +26,7 @@ SUITES = (
     "chunks",
     "batch",
     "selection",
+    "gradients",
 )
 PUBLISHED = Path(__file__).parent / "results"
 

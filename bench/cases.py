@@ -194,6 +194,27 @@ class QualityCase:
         return f"{self.matrix}, k={self.rank}"
 
 
+@dataclass(frozen=True)
+class GradientCase:
+    """Per-sample gradients in float32, stored by rows."""
+
+    samples: int
+    parameters: int
+    size: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.samples} gradients of {self.parameters} parameters, {self.size} columns"
+
+    def make(self, held: int) -> NDArray[np.float32]:
+        """The first of them; rows are rotations of one, which is faster than drawing all."""
+        row = np.random.default_rng(0).standard_normal(self.parameters, np.float32)
+        G = np.empty((held, self.parameters), np.float32)
+        for i in range(held):
+            G[i] = np.roll(row, 37 * i)
+        return G
+
+
 A = Matrix("a", 4000, 4000, "exp", 500)
 B = Matrix("b", 20000, 2000, "inverse", 2000)
 C = Matrix("c", 100000, 512, "inverse", 512)
@@ -285,6 +306,10 @@ def selection_cases(small: bool) -> list[SelectionCase]:
     if small:
         return [SelectionCase(3000, 24, 100)]
     return [SelectionCase(100_000, 128, 1000), SelectionCase(1_000_000, 256, 10_000)]
+
+
+def gradient_cases(small: bool) -> list[GradientCase]:
+    return [GradientCase(48, 20_000, 64)] if small else [GradientCase(2048, 1_000_000, 512)]
 
 
 def quality_cases(small: bool, full: bool) -> list[QualityCase]:

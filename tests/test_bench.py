@@ -21,6 +21,7 @@ SUITES = (
     "cholesky",
     "chunks",
     "batch",
+    "gradients",
 )
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}

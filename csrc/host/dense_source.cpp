@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "host/column_sweep.hpp"
 #include "host/dense.hpp"
 #include "host/isa.hpp"
 #include "host/source.hpp"
@@ -120,6 +121,13 @@ void sketch_pass(Host& ex, const DenseSource<T>& A, const SketchPass<T>& pass) {
         return;
     }
     const bool sparse = sketching && pass.sketch.kind == SketchKind::SparseSign;
+    if constexpr (!is_complex<T>)
+        if (sparse && !probing && (!A.by_rows || (A.cols == 1 && A.ld == 1))) {
+            ColumnSweep<T>{A.data,       A.rows,      A.cols,    A.ld,
+                           &pass.sketch, pass.Y.data, pass.Y.ld, pass.norms2}
+                .run(ex);
+            return;
+        }
     const bool slabs = sketching && (pass.sketch.kind == SketchKind::Gaussian ||
                                      pass.sketch.kind == SketchKind::Rademacher);
     if (sketching && pass.sketch.kind == SketchKind::Hadamard)

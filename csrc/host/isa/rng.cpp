@@ -5,37 +5,46 @@
 namespace subspan::SUBSPAN_ISA {
 namespace {
 
-inline constexpr int batch = 64;  // Philox calls made side by side, so that the loops vectorise
+/// The words of `batch` consecutive Philox blocks of row i, made side by side, so that the loops
+/// vectorise: w[lane][b] is word `lane` of block block0 + b.
+template <int batch>
+struct Blocks {
+    std::uint32_t w[4][batch];
+
+    Blocks(const StreamId& id, Stream stream, std::uint64_t i, std::uint64_t block0) {
+        for (int b = 0; b < batch; ++b) {
+            const Words4 c = counter_at(id, stream, i, block0 + static_cast<std::uint64_t>(b));
+            for (int lane = 0; lane < 4; ++lane) w[lane][b] = c.w[lane];
+        }
+        RngKey k = id.key;
+        for (int round = 0; round < 10; ++round) {
+            for (int b = 0; b < batch; ++b) {
+                const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * w[0][b];
+                const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * w[2][b];
+                w[0][b] = static_cast<std::uint32_t>(p1 >> 32) ^ w[1][b] ^ k.lo;
+                w[1][b] = static_cast<std::uint32_t>(p1);
+                w[2][b] = static_cast<std::uint32_t>(p0 >> 32) ^ w[3][b] ^ k.hi;
+                w[3][b] = static_cast<std::uint32_t>(p0);
+            }
+            k.lo += 0x9E3779B9u;
+            k.hi += 0xBB67AE85u;
+        }
+    }
+};
+
+inline constexpr int batch = 64;  // blocks of a row of normal numbers
 
 /// out[4 b + lane] for `blocks` consecutive Philox blocks of row i.
 template <class T>
 void normals(const StreamId& id, std::uint64_t i, std::uint64_t block0, int blocks, T* out) {
-    std::uint32_t c0[batch], c1[batch], c2[batch], c3[batch];
-    for (int b = 0; b < batch; ++b) {
-        const Words4 c =
-            counter_at(id, Stream::Gaussian, i, block0 + static_cast<std::uint64_t>(b));
-        c0[b] = c.w[0], c1[b] = c.w[1], c2[b] = c.w[2], c3[b] = c.w[3];
-    }
-    RngKey k = id.key;
-    for (int round = 0; round < 10; ++round) {
-        for (int b = 0; b < batch; ++b) {
-            const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0[b];
-            const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c2[b];
-            c0[b] = static_cast<std::uint32_t>(p1 >> 32) ^ c1[b] ^ k.lo;
-            c1[b] = static_cast<std::uint32_t>(p1);
-            c2[b] = static_cast<std::uint32_t>(p0 >> 32) ^ c3[b] ^ k.hi;
-            c3[b] = static_cast<std::uint32_t>(p0);
-        }
-        k.lo += 0x9E3779B9u;
-        k.hi += 0xBB67AE85u;
-    }
+    const Blocks<batch> x(id, Stream::Gaussian, i, block0);
     float z0[batch], z1[batch], z2[batch], z3[batch];
     for (int b = 0; b < batch; ++b) {
-        const NormalPair p = normal_pair(c0[b], c1[b]);
+        const NormalPair p = normal_pair(x.w[0][b], x.w[1][b]);
         z0[b] = p.a, z1[b] = p.b;
     }
     for (int b = 0; b < batch; ++b) {
-        const NormalPair p = normal_pair(c2[b], c3[b]);
+        const NormalPair p = normal_pair(x.w[2][b], x.w[3][b]);
         z2[b] = p.a, z3[b] = p.b;
     }
     for (int b = 0; b < blocks; ++b) {
@@ -92,9 +101,26 @@ void fill(const SketchOperator& S, index i0, index ni, index p0, index np, T* ou
         fill_rademacher(S.id, i0, ni, p0, np, out, ld);
 }
 
+void fill_nonzeros(const SketchOperator& S, index p0, index np, SignedRow* out) {
+    constexpr int blocks = static_cast<int>(tile_rows) / 4;
+    const auto nnz = static_cast<std::uint32_t>(S.nnz);
+    const index end = p0 + np;
+    for (index p = p0 & ~index{3}; p < end; p += 4 * blocks)
+        for (std::uint32_t g = 0; g < nnz; ++g) {
+            const RowGroup group = row_group(static_cast<std::uint64_t>(S.size), nnz, g);
+            const Blocks<blocks> x(S.id, Stream::SparseSign, g, static_cast<std::uint64_t>(p / 4));
+            std::uint32_t codes[4][blocks];
+            for (int lane = 0; lane < 4; ++lane)
+                for (int b = 0; b < blocks; ++b)
+                    codes[lane][b] = sparse_sign_nonzero(x.w[lane][b], group).code;
+            for (index q = p < p0 ? p0 - p : 0; q < 4 * blocks && p + q < end; ++q)
+                out[(p + q - p0) * S.nnz + g] = {codes[q % 4][q / 4]};
+        }
+}
+
 }  // namespace
 
 extern const RngKernels kernels_rng;
-const RngKernels kernels_rng{fill<float>, fill<double>};
+const RngKernels kernels_rng{fill<float>, fill<double>, fill_nonzeros};
 
 }  // namespace subspan::SUBSPAN_ISA

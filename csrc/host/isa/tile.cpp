@@ -1,6 +1,8 @@
 // Packed-tile loops of the fused sketching pass; built once per instruction set (see isa.hpp).
 #include "host/isa.hpp"
 
+#include <utility>
+
 namespace subspan::SUBSPAN_ISA {
 namespace {
 
@@ -73,23 +75,28 @@ void pack_rows(const PackedSource<T>& A, index row0, index rows, index col0, ind
     }
 }
 
-/// In-register transpose of lanes-by-lanes entries: log2(lanes) rounds of exchanges at distance h.
-template <class T>
-void transpose(vec<T> (&v)[lanes<T>]) {
+/// Exchange of the off-diagonal blocks of order h in every diagonal block of order 2 h.
+template <class T, int h, int... j>
+[[gnu::always_inline]] inline void exchange(vec<T> (&v)[lanes<T>],
+                                            std::integer_sequence<int, j...>) {
     constexpr int N = lanes<T>;
-    for (int h = N / 2; h >= 1; h /= 2) {
-        typename Vec<T>::mask low, high;
-        for (int j = 0; j < N; ++j) {
-            low[j] = (j & h) == 0 ? j : j - h + N;
-            high[j] = (j & h) == 0 ? j + h : j + N;
-        }
-        for (int i = 0; i < N; ++i) {
-            if ((i & h) != 0) continue;
-            const vec<T> a = v[i], b = v[i + h];
-            v[i] = __builtin_shuffle(a, b, low);
-            v[i + h] = __builtin_shuffle(a, b, high);
-        }
+    constexpr typename Vec<T>::mask low = {((j & h) == 0 ? j : j - h + N)...};
+    constexpr typename Vec<T>::mask high = {((j & h) == 0 ? j + h : j + N)...};
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) {
+        if ((i & h) != 0) continue;
+        const vec<T> a = v[i], b = v[i + h];
+        v[i] = __builtin_shuffle(a, b, low);
+        v[i + h] = __builtin_shuffle(a, b, high);
     }
+}
+
+/// In-register transpose of lanes-by-lanes entries: log2(lanes) rounds of exchanges, written out so
+/// that every shuffle is a constant.
+template <class T, int h = lanes<T> / 2>
+[[gnu::always_inline]] inline void transpose(vec<T> (&v)[lanes<T>]) {
+    exchange<T, h>(v, std::make_integer_sequence<int, lanes<T>>());
+    if constexpr (h > 1) transpose<T, h / 2>(v);
 }
 
 /// Columns of A are contiguous: square blocks are transposed on the way into the tile.
@@ -162,6 +169,26 @@ void add_buckets(const T* tile, const Bucket* buckets, index count, const std::u
 }
 
 template <class T>
+void add_signed_columns(const T* const* columns, const SignList& list, T* Y, double* norms2) {
+    constexpr index N = lanes<T>;
+    alignas(64) vec<T> tile[tile_rows];
+    for (index r = 0; r < tile_rows; r += N) {
+        vec<T> v[lanes<T>];
+        for (index q = 0; q < N; ++q) {
+            __builtin_prefetch(columns[q] + r + tile_rows, 0, 2);
+            v[q] = load(columns[q] + r);
+        }
+        transpose<T>(v);
+        for (index q = 0; q < N; ++q) tile[r + q] = v[q];
+        for (index q = 0; norms2 != nullptr && q < N; ++q) add_squares(v[q], norms2);
+    }
+    auto* y = reinterpret_cast<vec<T>*>(Y);
+    const std::uint32_t* e = list.entries;
+    for (const auto* end = e + list.plus; e < end; ++e) y[*e >> 8] += tile[*e & 255u];
+    for (const auto* end = e + list.minus; e < end; ++e) y[*e >> 8] -= tile[*e & 255u];
+}
+
+template <class T>
 void add_probes(const T* tile, index rows, const T* G, index probes, T* P) {
     constexpr index W = tile_cols<T>;
     for (index s = 0; s < probes; s += 4) {
@@ -229,9 +256,11 @@ void hadamard(T* data, index order, index width) {
 
 extern const IsaKernels<float> kernels_float;
 extern const IsaKernels<double> kernels_double;
-const IsaKernels<float> kernels_float{pack<float>, add_buckets<float>, add_probes<float>,
-                                      combine_rows<float>, hadamard<float>};
-const IsaKernels<double> kernels_double{pack<double>, add_buckets<double>, add_probes<double>,
-                                        combine_rows<double>, hadamard<double>};
+const IsaKernels<float> kernels_float{
+    pack<float>,       add_buckets<float>,  add_signed_columns<float>,
+    add_probes<float>, combine_rows<float>, hadamard<float>};
+const IsaKernels<double> kernels_double{
+    pack<double>,       add_buckets<double>,  add_signed_columns<double>,
+    add_probes<double>, combine_rows<double>, hadamard<double>};
 
 }  // namespace subspan::SUBSPAN_ISA
