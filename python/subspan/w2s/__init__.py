@@ -5,14 +5,25 @@ After Dong, Li and Lee, "Discrepancies are virtue", arXiv 2502.05075.
 
 from .bias import Bias
 from .budget import best_label_budget, pseudo_labels_needed
+from .diagnose import diagnose
+from .dimension import intrinsic_dimension
+from .official import official_correlation_dimension
+from .ranking import TeacherRanking, rank_teachers
 from .ratios import gap_recovered
+from .report import W2SReport
 from .risks import Risks, predict_risk
 
 __all__ = [
     "Bias",
     "Risks",
+    "TeacherRanking",
+    "W2SReport",
     "best_label_budget",
+    "diagnose",
     "gap_recovered",
+    "intrinsic_dimension",
+    "official_correlation_dimension",
     "predict_risk",
     "pseudo_labels_needed",
+    "rank_teachers",
 ]

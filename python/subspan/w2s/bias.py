@@ -62,11 +62,9 @@ class Bias(Result):
         Qw, Qs = (np.linalg.qr(np.asarray(V, np.float64))[0] for V in (weak, strong))
         taught = Qw @ (Qw.T @ b)
         learnt = Qs @ (Qs.T @ taught)
-        squares = [
-            float(np.sum(x**2))
-            for x in (b - taught, b - Qs @ (Qs.T @ b), b - learnt, taught - learnt)
-        ]
-        return cls(*squares)
+        residuals = (b - taught, b - Qs @ (Qs.T @ b), b - learnt, taught - learnt)
+        weak_, strong_, student, leak = (float(np.sum(x**2)) for x in residuals)
+        return cls(weak_, strong_, student, leak)
 
 
 def as_bias(bias: Any) -> Bias:
@@ -77,5 +75,8 @@ def as_bias(bias: Any) -> Bias:
         return bias
     if not isinstance(bias, (Sequence, np.ndarray)) or len(bias) not in (2, 4):
         raise TypeError(f"bias={bias!r} must be None, a Bias, or (weak, strong[, student, leak])")
-    values = [as_tolerance(x, "bias") for x in bias]
-    return Bias.at_most(*values) if len(values) == 2 else Bias(*values)
+    numbers = [as_tolerance(x, "bias") for x in bias]
+    if len(numbers) == 2:
+        return Bias.at_most(*numbers)
+    weak, strong, student, leak = numbers
+    return Bias(weak, strong, student, leak)

@@ -240,7 +240,7 @@ def predict_risk(
     >>> from subspan.w2s import predict_risk
     >>> r = predict_risk(100, 200, 10, n=400, N=4000, noise_var=0.01)
     >>> round(r.weak / r.w2s, 1), round(r.pgr, 3)
-    (13.5, 0.948)
+    (13.4, 0.948)
     """
     if method not in METHODS:
         raise ValueError(f"method={method!r} must be one of {tuple(METHODS)}")
