@@ -1,5 +1,6 @@
 """Diagnosis of pairs of models: planted overlaps, invariances, streams, uncertainty, refusals."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -129,7 +130,7 @@ def test_rank_and_centering(rng):
     plain = diagnose(S, W, energy=1)
     shifted = diagnose(S + 5, W - 7, energy=1, center=True)
     assert shifted.d_overlap == pytest.approx(plain.d_overlap, abs=0.2)
-    assert diagnose(S + 5, W - 7, energy=1).d_overlap > plain.d_overlap + 0.5  # a shared constant
+    assert diagnose(S + 5, W - 7, energy=1).d_overlap > plain.d_overlap + 0.2  # a shared constant
 
 
 # ---------------------------------------------------------------- where rows come from
@@ -141,7 +142,7 @@ def test_streams_and_storage_agree_bit_for_bit(tmp_path, rng):
     base = diagnose(S, W, rng=0).to_dict()
     np.save(tmp_path / "S.npy", S)
     cuts = [0, 1, 700, 5000, 5000, 8999, 9000]
-    batches = [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    batches = [slice(a, b) for a, b in itertools.pairwise(cuts)]
     others = [
         diagnose(np.load(tmp_path / "S.npy", mmap_mode="r"), np.asfortranarray(W), rng=0),
         diagnose((S[b] for b in batches), [W[b] for b in batches], rng=0),
@@ -220,8 +221,8 @@ def test_prediction_agrees_with_the_truth(rng):
     r = diagnose(S, W, labels=labels, energy=1)
     assert r.labels == 2000
     assert r.noise_var == pytest.approx(0.2 + unseen, rel=0.15)
-    truth = predict_risk(20, 30, 12, 100, 1000, 0.2 + unseen,
-                         bias=Bias(bias.weak - unseen, bias.strong - unseen, bias.student - unseen, bias.leak))  # fmt: skip
+    relative = Bias(*(part - unseen for part in (bias.weak, bias.strong, bias.student)), bias.leak)
+    truth = predict_risk(20, 30, 12, 100, 1000, 0.2 + unseen, bias=relative)
     found = r.predict(100, 1000)
     assert np.allclose(list(found), list(truth), rtol=0.15)
     later = diagnose(S, W, energy=1).with_labels(S[:2000], W[:2000], y[:2000])
@@ -240,7 +241,7 @@ def test_ranking_of_teachers(rng):
     assert free.names == ("apart", "half", "alike")  # only variance is seen
     labelled = rank_teachers(teachers.items(), z[:, :20], n=100, N=1000, labels=y, energy=1)
     assert labelled.names == ("alike", "half", "apart")  # what it knows decides
-    names, error = labelled
+    _names, error = labelled
     assert np.all(np.diff(error) > 0)
     assert "alike" in labelled.table()
     assert repr(labelled).startswith("<TeacherRanking: alike (")
