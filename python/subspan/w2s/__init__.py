@@ -3,6 +3,7 @@
 After Dong, Li and Lee, "Discrepancies are virtue", arXiv 2502.05075.
 """
 
+from . import spurious
 from .bias import Bias
 from .budget import best_label_budget, pseudo_labels_needed
 from .diagnose import diagnose
@@ -26,4 +27,5 @@ __all__ = [
     "predict_risk",
     "pseudo_labels_needed",
     "rank_teachers",
+    "spurious",
 ]
