@@ -19,8 +19,16 @@ from subspan.w2s import (
 )
 from subspan.w2s.correlation import chance_edge, debiased
 from subspan.w2s.labelled import unbiased
+from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.host_only
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Thousands of small products: threads of BLAS would only wait for each other."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def planted(rng, m, d_s, d_w, overlap, widths=None):

@@ -6,8 +6,16 @@ import subspan
 from hypothesis import given
 from hypothesis import strategies as st
 from subspan.w2s import Bias, best_label_budget, gap_recovered, predict_risk, pseudo_labels_needed
+from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.host_only
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Thousands of small products: threads of BLAS would only wait for each other."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def published(overlap):

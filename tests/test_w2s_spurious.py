@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 from subspan.w2s.spurious import GroupModel, best_unlabeled_fraction, predict_risk
+from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.host_only
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Thousands of small products: threads of BLAS would only wait for each other."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def published(law="mean_shift", factor=1.0):

@@ -157,7 +157,7 @@ def _fraction(value: Any, name: str) -> float:
 
 
 def _resolvent(model: GroupModel, V: Array, eta: float, ratio: float) -> tuple[Array, Array]:
-    """Solve ``B^{-1} = E[c v v^T]``, ``c = 1/(1 + ratio v^T B v)``, for ``v = (1, V^T xi)``; also ``E[c x v^T]``."""
+    """Solve ``B^{-1} = E[c v v^T]``, ``c = 1/(1 + ratio v^T B v)``, ``v = (1, V^T xi)``; also ``E[c x v^T]``."""
     x, weight = model.points(eta, V)
     v = np.column_stack([x[:, :1], x[:, 1:] @ V])
     B = np.linalg.inv((v * weight[:, None]).T @ v)
