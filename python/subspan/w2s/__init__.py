@@ -3,7 +3,7 @@
 After Dong, Li and Lee, "Discrepancies are virtue", arXiv 2502.05075.
 """
 
-from . import spurious
+from . import rfrr, spurious
 from .bias import Bias
 from .budget import best_label_budget, pseudo_labels_needed
 from .diagnose import diagnose
@@ -27,5 +27,6 @@ __all__ = [
     "predict_risk",
     "pseudo_labels_needed",
     "rank_teachers",
+    "rfrr",
     "spurious",
 ]

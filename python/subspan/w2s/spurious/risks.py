@@ -134,19 +134,17 @@ def predict_risk(
         B_s, weighted = _resolvent(model, model.student, eta_u, nu)
         P = T @ weighted @ B_s
     else:
-        k_T, k_S = (
-            (1.0, 1.0)
-            if method == "asymptotic"
-            else (1 / (1 - len(T) * gamma), 1 / (1 - len(S) * nu))
-        )
-        B = k_T * np.linalg.inv(model.teacher_moment(eta_l))
-        B_s = k_S * np.linalg.inv(Psi_u)
-        P = C_u @ np.linalg.inv(Psi_u)
+        finite = method == "exact"
+        k_T, k_S = (1 / (1 - finite * size) for size in (len(T) * gamma, len(S) * nu))
+        B = k_T * _inverse(model.teacher_moment(eta_l))
+        B_s = k_S * _inverse(Psi_u)
+        P = C_u @ _inverse(Psi_u)
     residual = W_u - P @ C_u.T - C_u @ P.T + P @ Psi_u @ P.T
     teacher = noise * gamma * np.trace(W_t @ B)
     learnt = np.trace(P @ Psi_t @ P.T @ B)
     scattered = nu * np.trace(residual @ B) * np.trace(Psi_t @ B_s)
-    return SpuriousRisks(float(teacher), float(noise * gamma * (learnt + scattered)), *etas, method)
+    student = noise * gamma * (learnt + scattered)
+    return SpuriousRisks(float(teacher), float(student), eta_l, eta_u, eta_t, method)
 
 
 def _fraction(value: Any, name: str) -> float:
@@ -156,14 +154,21 @@ def _fraction(value: Any, name: str) -> float:
     return eta
 
 
+def _inverse(matrix: Any) -> Array:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
 def _resolvent(model: GroupModel, V: Array, eta: float, ratio: float) -> tuple[Array, Array]:
-    """Solve ``B^{-1} = E[c v v^T]``, ``c = 1/(1 + ratio v^T B v)``, ``v = (1, V^T xi)``; also ``E[c x v^T]``."""
+    """Solve ``B^{-1} = E[c v v^T]``, ``c = 1/(1 + ratio v^T B v)``, ``v = (1, V^T xi)``.
+
+    Returns B and ``E[c (1, xi) v^T]``.
+    """
     x, weight = model.points(eta, V)
     v = np.column_stack([x[:, :1], x[:, 1:] @ V])
-    B = np.linalg.inv((v * weight[:, None]).T @ v)
+    B = _inverse((v * weight[:, None]).T @ v)
     for _ in range(1000):
         damped = weight / (1 + ratio * np.einsum("ij,ij->i", v @ B, v))
-        new = np.linalg.inv((v * damped[:, None]).T @ v)
+        new = _inverse((v * damped[:, None]).T @ v)
         change = np.abs(new - B).max() / np.abs(new).max()
         B = new
         if change < 1e-13:
@@ -215,10 +220,12 @@ def best_unlabeled_fraction(
         square = float(np.sum((a - b) ** 2))
         best = float((a - b) @ (eta_l * a - eta_t * b)) / square if square else eta_l
         return float(np.clip(best, 0, 1))
-    sizes = {"d_z": d_z, "n": n, "N": N} if all(given) else {"d_z": 1, "n": 10**9, "N": 10**15}
+    if d_z is None or n is None or N is None:
+        d_z, n, N = 1, 10**9, 10**15  # the limit
 
     def risk(eta: float) -> float:
-        return predict_risk(model, eta_l, eta, eta_t, noise_var=1.0, method=method, **sizes).student  # type: ignore[arg-type]
+        options: dict[str, Any] = {"d_z": d_z, "n": n, "N": N, "noise_var": 1.0, "method": method}
+        return predict_risk(model, eta_l, eta, eta_t, **options).student
 
     grid = np.linspace(0, 1, 21)
     at = int(np.argmin([risk(float(eta)) for eta in grid]))
