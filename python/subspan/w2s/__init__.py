@@ -3,6 +3,8 @@
 After Dong, Li and Lee, "Discrepancies are virtue", arXiv 2502.05075.
 """
 
+from typing import Any
+
 from . import rfrr, spurious
 from .bias import Bias
 from .budget import best_label_budget, pseudo_labels_needed
@@ -19,6 +21,8 @@ __all__ = [
     "Risks",
     "TeacherRanking",
     "W2SReport",
+    "WeakToStrongClassifier",
+    "WeakToStrongRegressor",
     "best_label_budget",
     "diagnose",
     "gap_recovered",
@@ -30,3 +34,12 @@ __all__ = [
     "rfrr",
     "spurious",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators, and with them scikit-learn, when first asked for."""
+    if name in ("WeakToStrongClassifier", "WeakToStrongRegressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
