@@ -246,3 +246,39 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
     def predict(self, X: Any) -> NDArray[Any]:
         """Classes by the student."""
         return np.asarray(self.classes_[np.argmax(self._student(X), axis=1)])
+
+
+def fit(
+    strong: Any, weak: Any, labels: Any, **options: Any
+) -> WeakToStrongRegressor | WeakToStrongClassifier:
+    """Train a teacher on the labelled rows and a student on its labels of the others.
+
+    Parameters
+    ----------
+    strong, weak : array, shape (m, D_s) and (m, D_w)
+        Features of the same inputs.
+    labels : array, shape (m,)
+        Numbers, NaN for rows without label, or integer classes, -1 for rows without label.
+    **options
+        Of :class:`WeakToStrongRegressor` for numbers, of :class:`WeakToStrongClassifier` for classes.
+
+    Returns
+    -------
+    WeakToStrongRegressor or WeakToStrongClassifier
+        Fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan import w2s
+    >>> x = np.random.default_rng(0).standard_normal((500, 20))
+    >>> y = np.where(np.arange(500) < 60, x[:, 0], np.nan)
+    >>> w2s.fit(x[:, :15], x[:, [0, 17, 18, 19]], y, energy=0.99)
+    WeakToStrongRegressor(energy=0.99)
+    """
+    y = np.asarray(labels)
+    kind = WeakToStrongClassifier if y.dtype.kind in "iub" else WeakToStrongRegressor
+    fitted: WeakToStrongRegressor | WeakToStrongClassifier = kind(**options).fit(
+        strong, y, weak=weak
+    )
+    return fitted
