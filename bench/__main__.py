@@ -25,6 +25,7 @@ SUITES = (
     "cholesky",
     "chunks",
     "batch",
+    "w2s",
 )
 PUBLISHED = Path(__file__).parent / "results"
 

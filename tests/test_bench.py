@@ -21,6 +21,7 @@ SUITES = (
     "cholesky",
     "chunks",
     "batch",
+    "w2s",
 )
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}

@@ -42,7 +42,7 @@ class PairedMoments:
         one group each.
         """
         x = np.column_stack([*self.features(tile), np.ones((len(tile[0]), 1), np.float32)])
-        if self._tiles < 2 * self.groups:
+        if self._tiles < self.groups:
             for group, part in enumerate(np.array_split(x, self.groups)):
                 self.sums[group] += part.T @ part
         else:

@@ -51,7 +51,7 @@ def _is_matrix(X: Any) -> bool:
 
 
 def _checked(batches: Iterable[Any]) -> Iterator[Tile]:
-    """Dense, finite batches with as many strong as weak rows and always the same columns."""
+    """Dense, finite pieces of batches with as many strong as weak rows and always the same columns."""
     width: tuple[int, int] | None = None
     for number, pair in enumerate(batches):
         if not isinstance(pair, (tuple, list)) or len(pair) < 2:
@@ -70,24 +70,29 @@ def _checked(batches: Iterable[Any]) -> Iterator[Tile]:
                 f"batch {number} has {S.shape[1]} strong and {W.shape[1]} weak columns; expected {width}"
             )
         width = S.shape[1], W.shape[1]
-        if len(S):
-            yield S.dense(), W.dense()
+        for (_, s), (_, w) in zip(S.tiles(), W.tiles(), strict=True):
+            yield s, w
 
 
 def _filled(batches: Iterator[Tile]) -> Iterator[Tile]:
     """The same rows in full tiles."""
     held: list[Tile] = []
     count = 0
-    for batch in batches:
-        held.append(batch)
-        count += len(batch[0])
+    for piece in batches:  # none has more than TILE rows
+        held.append(piece)
+        count += len(piece[0])
         if count < TILE:
             continue
-        S, W = (np.concatenate(parts) for parts in zip(*held, strict=True))
-        whole = count - count % TILE
-        for start in range(0, whole, TILE):
-            yield S[start : start + TILE], W[start : start + TILE]
-        held, count = [(S[whole:], W[whole:])], count - whole
+        S, W = _joined(held)
+        yield S[:TILE], W[:TILE]
+        count -= TILE
+        held = [(S[TILE:], W[TILE:])] if count else []
     if count:
-        S, W = (np.concatenate(parts) for parts in zip(*held, strict=True))
-        yield S, W
+        yield _joined(held)
+
+
+def _joined(pieces: list[Tile]) -> Tile:
+    if len(pieces) == 1:
+        return pieces[0]
+    S, W = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return S, W
