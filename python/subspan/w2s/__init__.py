@@ -15,6 +15,7 @@ from .official import official_correlation_dimension
 from .ranking import TeacherRanking, rank_teachers
 from .ratios import gap_recovered
 from .report import W2SReport
+from .ridge import predict_ridge_risk
 from .risks import Risks, predict_risk
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "gap_recovered",
     "intrinsic_dimension",
     "official_correlation_dimension",
+    "predict_ridge_risk",
     "predict_risk",
     "pseudo_labels_needed",
     "rank_teachers",

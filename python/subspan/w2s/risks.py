@@ -45,7 +45,8 @@ class Risks(Result):
     n, N : int or array
     noise_var : float
     bias : Bias
-    method : {"exact", "asymptotic"}
+    method : {"exact", "asymptotic", "equivalent"}
+        The last for ridge regression, see :func:`predict_ridge_risk`.
     overlap_error : float
         Standard error of `d_overlap`, which :meth:`interval` takes into account.
     """
@@ -97,6 +98,8 @@ class Risks(Result):
         The law is that of Gaussian features; see :func:`subspan.w2s.spread.draw_risks` for what is
         assumed. Each run draws the correlation dimension anew with the standard error `overlap_error`.
         """
+        if self.method == "equivalent":
+            raise ValueError("single runs can be drawn without ridge only")
         generator = np.random.default_rng(seed_word(rng))
         shape = np.broadcast_shapes(np.shape(self.n), np.shape(self.N))
         d_sw = self.d_overlap + self.overlap_error * generator.standard_normal(
