@@ -46,6 +46,7 @@ def libraries(task: nox.Session) -> None:
     # than bring several gigabytes of CUDA. PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL tell it where.
     task.install("torch==2.13.0+cpu", ".[test,jax]", FAKE)
     files = ("test_arrays", "test_torch_lowrank", "test_sklearn_svd", "test_gradient_sketcher")
+    files += ("test_w2s_torch",)
     task.run("pytest", *(f"tests/{name}.py" for name in files), *task.posargs, env=THREADS)
 
 
