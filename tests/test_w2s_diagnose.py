@@ -241,7 +241,7 @@ def test_prediction_agrees_with_the_truth(rng):
     assert r.pseudo_labels_needed(100) > 21
 
 
-def test_ranking_of_teachers(rng):
+def test_ranking_of_teachers(tmp_path, rng):
     z = rng.standard_normal((3000, 60))
     y = z[:, :20] @ rng.standard_normal(20) + rng.standard_normal(3000)
     teachers = {"apart": z[:, 18:28], "alike": z[:, :10], "half": z[:, 15:25]}
@@ -253,6 +253,8 @@ def test_ranking_of_teachers(rng):
     assert np.all(np.diff(error) > 0)
     assert "alike" in labelled.table()
     assert repr(labelled).startswith("<TeacherRanking: alike (")
+    labelled.save(tmp_path / "ranking.npz")
+    assert repr(subspan.load(tmp_path / "ranking.npz")) == repr(labelled)
     with pytest.raises(ValueError, match="different names"):
         rank_teachers([("a", z), ("a", z)], z, n=10, N=10)
 

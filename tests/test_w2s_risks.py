@@ -84,6 +84,26 @@ def test_published_setting(overlap, n, N, expected):
     assert np.allclose([r.pgr, r.opr], expected[4:], atol=6e-4)
 
 
+@pytest.mark.parametrize("overlap", [10, 50, 90])
+def test_lower_bounds_of_the_paper(overlap):
+    bias = published(overlap)
+    n = np.arange(400, 4000, 100)
+    r = predict_risk(100, 200, overlap, n, 4000, 1e-2, bias=bias)
+    pgr, opr = r.lower_bounds
+    assert np.all(pgr <= r.paper.pgr + 1e-12)  # of the first order, of which they are bounds
+    assert np.all(opr <= r.paper.opr + 1e-12)
+    inherited = overlap + (200 - overlap) * 100 / 4000
+    lost = (bias.weak + bias.strong) / 1e-2
+    assert pgr[5] == pytest.approx(1 - 900 / 699 * inherited / 200 - 900 / 200 * lost)
+    assert opr[5] == pytest.approx(1 / (900 / 699 * inherited / 100 + 900 / 100 * lost))
+    best = best_label_budget(100, 200, overlap, 4000, 1e-2, bias=bias, method="asymptotic")
+    around = predict_risk(
+        100, 200, overlap, np.array([best - 9, best, best + 9]), 4000, 1e-2, bias=bias
+    )
+    for bound in around.lower_bounds:  # one number of labels is best for both
+        assert bound.argmax() == 1
+
+
 def test_bias_dominated_student_fails():
     r = predict_risk(100, 200, 90, 2000, 4000, 4e-4, bias=published(90))
     assert np.allclose(list(r), [2.2698e-4, 2.3127e-4, 7.8712e-5, 6.2473e-5], rtol=1e-4)

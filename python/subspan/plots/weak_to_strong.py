@@ -106,9 +106,19 @@ def _draw_risks(ax: Any, report: W2SReport, n: Any, N: int) -> None:
     ax.fill_between(n, low, high, color=OURS, alpha=0.15, label="student, 90 % of runs")
     ax.set_xscale("log")
     ax.set_yscale("log")
+    _plain_ticks(ax.xaxis)
     ax.set_xlabel(f"labels n (N = {N} pseudo-labels)")
     unit = "in units of the noise" if report.noise_var is None else "predicted"
     ax.set_ylabel(f"excess risk, {unit}")
     ax.set_title("Predicted risks", fontsize=10.5)
     ax.legend(frameon=False, fontsize=8)
     ax.grid(alpha=0.25)
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Label 1, 2 and 5 of every decade as plain numbers: ranges of n are often short."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_formatter(NullFormatter())

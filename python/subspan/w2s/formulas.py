@@ -61,3 +61,16 @@ def asymptotic(d_s: Any, d_w: Any, d_sw: Any, n: Any, N: Any, noise: Any, bias: 
     strong = noise * d_s / n + bias.strong
     ceiling = noise * d_s / (n + N) + bias.strong
     return weak, w2s, strong, ceiling
+
+
+def lower_bounds(
+    d_s: Any, d_w: Any, d_sw: Any, n: Any, N: Any, noise: Any, bias: Bias
+) -> tuple[Array, Array]:
+    """Lower bounds of the paper for performance gap recovery and outperforming ratio."""
+    n, N = np.asarray(n, np.float64), np.asarray(N, np.float64)
+    inherited = n * inverse_dof(n, d_w) * (d_sw + (d_w - d_sw) * d_s / N)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lost = (
+            _times(n, np.divide(bias.weak + bias.strong, noise)) if bias.weak + bias.strong else 0.0
+        )
+        return 1 - (inherited + lost) / d_w, d_s / (inherited + lost)

@@ -92,6 +92,21 @@ class Risks(Result):
             self.overlap_error,
         )
 
+    @property
+    def lower_bounds(self) -> tuple[Any, Any]:
+        """The paper's first-order lower bounds of `pgr` and `opr`."""
+        setting = (
+            self.d_strong,
+            self.d_weak,
+            self.d_overlap,
+            self.n,
+            self.N,
+            self.noise_var,
+            self.bias,
+        )
+        pgr, opr = formulas.lower_bounds(*setting)
+        return (float(pgr), float(opr)) if np.ndim(pgr) == 0 else (pgr, opr)
+
     def draw(self, runs: int = 2000, *, rng: Any = 0) -> dict[str, Array]:
         """Draw single training runs: the four risks, `pgr`, `opr` and `gain`, runs along the first axis.
 
