@@ -14,6 +14,7 @@ from subspan.w2s import (
     diagnose,
     intrinsic_dimension,
     official_correlation_dimension,
+    predict_ridge_risk,
     predict_risk,
     rank_teachers,
 )
@@ -160,7 +161,8 @@ def test_streams_and_storage_agree_bit_for_bit(tmp_path, rng):
     ]
     for other in others:
         for name, value in other.to_dict().items():
-            assert np.array_equal(value, base[name]), name
+            same = np.array_equal(value, base[name], equal_nan=isinstance(value, float))
+            assert same, name
     double = diagnose(S.astype(np.float64), W.astype(np.float64))
     assert double.d_overlap == pytest.approx(base["d_overlap"], rel=1e-5)
 
@@ -217,8 +219,8 @@ def test_noise_and_bias_are_unbiased(labels, method):
         noise, squares, used = unbiased(x, y[:, None], J, d_s)
         assert used == method
         found.append([noise, *squares])
-    expected = np.array([0.3, bias.weak, bias.strong, bias.student, bias.leak])
-    expected += unseen * np.array([1, -1, -1, -1, 0])  # what neither sees is noise
+    expected = np.array([0.3, np.sum(b**2), bias.weak, bias.strong, bias.student, bias.leak])
+    expected += unseen * np.array([1, -1, -1, -1, -1, 0])  # what neither sees is noise
     z = (np.mean(found, axis=0) - expected) / (np.std(found, axis=0, ddof=1) / 20)
     assert np.all(np.abs(z) < 3.5)
 
@@ -239,6 +241,28 @@ def test_prediction_agrees_with_the_truth(rng):
     assert unknown.noise_var == 1
     assert r.best_label_budget(1000) > 31
     assert r.pseudo_labels_needed(100) > 21
+
+
+def test_ridge_prediction_agrees_with_the_truth(rng):
+    S, W, y, _, unseen = latent_problem(rng, 8000, 20, 30, 12, 0.2)
+    S, W = S * np.arange(1, 21) ** -0.5, W * np.arange(1, 31) ** -0.5
+    r = diagnose(S, W, labels=np.where(np.arange(8000) < 3000, y, np.nan), energy=1)
+    b = np.linalg.lstsq(np.concatenate([S, W[:, 12:]], axis=1), y)[0]  # nearly the truth
+    root_s, root_w = np.arange(1, 21) ** -0.5, np.arange(1, 31) ** -0.5
+    b = np.concatenate([b[:20] * root_s, b[20:] * root_w[12:]])
+    cross = np.zeros((20, 30))
+    cross[8:, :12] = np.eye(12)
+    truth = predict_ridge_risk(
+        *(root_s**2, root_w**2, cross, b[:20], b[8:], b @ b, 100, 500, 0.2 + unseen),
+        ridge_strong=3.0,
+        ridge_weak=5.0,
+    )
+    found = r.predict(100, 500, ridge=(3.0, 5.0))
+    assert np.allclose(list(found), list(truth), rtol=0.15)
+    plain = r.predict(100, 500)
+    assert found.weak < 0.9 * plain.weak
+    with pytest.raises(ValueError, match="needs labels"):
+        diagnose(S, W, energy=1).predict(100, 500, ridge=(1.0, 1.0))
 
 
 def test_ranking_of_teachers(tmp_path, rng):

@@ -169,6 +169,8 @@ def diagnose(
         noise_var=None,
         bias=None,
         labels=0,
+        target=None,
+        target_square=float("nan"),
         moment=both.T @ second @ both,
         map_strong=S.map,
         map_weak=W.map,

@@ -26,23 +26,43 @@ class Explained:
     labels : int
         Number of labelled rows.
     method : {"least_squares", "pairs"}
+    square : float
+        ``E[f*^2]`` of that function.
+    target : array, shape (d_s + d_w, k)
+        ``E[x f*]``, scaled so that its two parts have the squares that `square` and `bias` leave them.
     """
 
     noise_var: float
     bias: Bias
     labels: int
     method: str
+    square: float
+    target: Array
 
 
 def explain(x: Array, y: Array, J: Array, d_s: int) -> Explained:
     """Estimate noise and bias, see :func:`unbiased`, and put negative estimates at zero."""
     noise, squares, method = unbiased(x, y, J, d_s)
-    weak, strong, student, leak = (max(square, 0.0) for square in squares)
-    return Explained(max(noise, 0.0), Bias(weak, strong, student, leak), len(x), method)
+    square, weak, strong, student, leak = (max(part, 0.0) for part in squares)
+    bias = Bias(weak, strong, student, leak)
+    target = _target(x, y, J, method)
+    parts = target[:d_s], target[d_s:]
+    scaled = [
+        part * np.sqrt(max(square - lost, 0.0) / max(float(np.sum(part**2)), np.finfo(float).tiny))
+        for part, lost in zip(parts, (strong, weak), strict=True)
+    ]
+    return Explained(max(noise, 0.0), bias, len(x), method, square, np.concatenate(scaled))
+
+
+def _target(x: Array, y: Array, J: Array, method: str) -> Array:
+    """``E[x f*]``, by least squares or by the mean of ``x y``."""
+    if method == "pairs":
+        return np.asarray(x.T @ y / len(x))
+    return np.asarray(J @ np.linalg.lstsq(x, y, rcond=1e-8)[0])
 
 
 def unbiased(x: Array, y: Array, J: Array, d_s: int) -> tuple[float, list[float], str]:
-    """Unbiased estimates of the noise and the four squares of the bias, and the method.
+    """Unbiased estimates of the noise, of ``E[f*^2]`` and the four squares of the bias; the method.
 
     Parameters
     ----------
@@ -56,7 +76,7 @@ def unbiased(x: Array, y: Array, J: Array, d_s: int) -> tuple[float, list[float]
 
     Returns
     -------
-    (noise, [weak, strong, student, leak], method)
+    (noise, [square, weak, strong, student, leak], method)
 
     Notes
     -----
@@ -77,7 +97,7 @@ def unbiased(x: Array, y: Array, J: Array, d_s: int) -> tuple[float, list[float]
     n, p = z.shape
     enough = n >= 1.2 * p + 10
     squares, noise = _by_least_squares(z, y, forms) if enough else _by_pairs(z, y, forms)
-    return noise, squares[1:], "least_squares" if enough else "pairs"
+    return noise, squares, "least_squares" if enough else "pairs"
 
 
 def _by_least_squares(z: Array, y: Array, forms: list[Array]) -> tuple[list[float], float]:

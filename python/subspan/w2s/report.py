@@ -15,6 +15,7 @@ from ..selection.rows import Rows
 from .bias import Bias, as_bias
 from .budget import best_label_budget, pseudo_labels_needed
 from .labelled import explain
+from .ridge import predict_ridge_risk
 from .risks import Risks, predict_risk
 
 Array = NDArray[np.float64]
@@ -56,6 +57,10 @@ class W2SReport(Result):
         Relative to that function; None without labels.
     labels : int
         Number of labelled rows that `noise_var` and `bias` come from.
+    target : array, shape (d_strong + d_weak, k), or None
+        ``E[x f*]`` in white coordinates x, strong first, from the labels.
+    target_square : float
+        ``E[f*^2]``; NaN without labels.
     moment : array, shape (d_strong + d_weak, d_strong + d_weak)
         Second moment of the whitened features.
     map_strong, map_weak : array, shape (D, d)
@@ -84,6 +89,8 @@ class W2SReport(Result):
     noise_var: float | None
     bias: Bias | None
     labels: int
+    target: Array | None
+    target_square: float
     moment: Array
     map_strong: Array
     map_weak: Array
@@ -163,7 +170,12 @@ class W2SReport(Result):
             y = y - y.mean(axis=0)
         found = explain(x, y, self.moment, self.d_strong)
         return dataclasses.replace(
-            self, noise_var=found.noise_var, bias=found.bias, labels=found.labels
+            self,
+            noise_var=found.noise_var,
+            bias=found.bias,
+            labels=found.labels,
+            target=found.target,
+            target_square=found.square,
         )
 
     def _setting(self, noise_var: float | None, bias: Any) -> tuple[float, Bias]:
@@ -171,7 +183,15 @@ class W2SReport(Result):
             noise_var = 1.0 if self.noise_var is None else self.noise_var
         return noise_var, as_bias(self.bias if bias is None else bias)
 
-    def predict(self, n: Any, N: Any, *, noise_var: float | None = None, bias: Any = None) -> Risks:
+    def predict(
+        self,
+        n: Any,
+        N: Any,
+        *,
+        noise_var: float | None = None,
+        bias: Any = None,
+        ridge: tuple[float, float] | None = None,
+    ) -> Risks:
         """Predict the excess risks with n labels and N pseudo-labels.
 
         Parameters
@@ -181,17 +201,49 @@ class W2SReport(Result):
             By default that of the labels; without labels 1, risks being in units of the noise.
         bias : optional
             By default that from the labels; without labels none.
+        ridge : (strong, weak), optional
+            Ridge of either model on features along the kept directions, see :func:`predict_ridge_risk`;
+            needs labels, and single numbers n and N.
 
         Returns
         -------
         Risks
-            Its intervals take the standard error of `d_overlap` into account.
+            Without ridge its intervals take the standard error of `d_overlap` into account. With ridge the
+            direction of the target is that of least squares on the labels: have several times more labels
+            than dimensions.
+
+        Raises
+        ------
+        ValueError
+            If ridge is given and the report has no labels.
         """
         noise, known = self._setting(noise_var, bias)
+        if ridge is not None:
+            return self._predict_ridge(n, N, noise, *ridge)
         return predict_risk(
             *(self.d_strong, self.d_weak, self.d_overlap, n, N, noise),
             bias=known,
             overlap_error=self.standard_error,
+        )
+
+    def _predict_ridge(self, n: int, N: int, noise: float, strong: float, weak: float) -> Risks:
+        if self.target is None:
+            raise ValueError("a prediction with ridge needs labels: use with_labels first")
+        if self.target.shape[1] != 1:
+            raise ValueError("a prediction with ridge is for one column of labels")
+        d = self.d_strong
+        return predict_ridge_risk(
+            self.spectrum_strong[:d],
+            self.spectrum_weak[: self.d_weak],
+            self.moment[:d, d:],
+            self.target[:d, 0],
+            self.target[d:, 0],
+            self.target_square,
+            n,
+            N,
+            noise,
+            ridge_strong=strong,
+            ridge_weak=weak,
         )
 
     def best_label_budget(self, N: int, **options: Any) -> int:
