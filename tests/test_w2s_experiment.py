@@ -82,6 +82,8 @@ def test_refusals(rng):
         W2SExperiment().run(S, W[:-1], y, n=[5], N=[5])
     with pytest.raises(ValueError, match="must not be empty"):
         W2SExperiment().run(S, W, y, n=[], N=[5])
+    with pytest.raises(ValueError, match="at least two"):
+        W2SExperiment().run(S, W, y, n=[5], N=[5], seeds=[0])
     with pytest.raises(ValueError, match="test=1"):
         W2SExperiment().run(S, W, y, n=[5], N=[5], test=1)
     with pytest.raises(ValueError, match="finite"):

@@ -191,7 +191,7 @@ class W2SExperiment:
         n, N : sequence of int
             Numbers of labels and pseudo-labels.
         seeds : sequence of int
-            Each divides the pool anew into labelled, pseudo-labelled and test rows.
+            Each divides the pool anew into labelled, pseudo-labelled and test rows; at least two.
         test : float
             Part of the pool that is kept for the test, in (0, 1).
         progress : None, bool or callable
@@ -220,8 +220,10 @@ class W2SExperiment:
             for name, given in (("n", n), ("N", N))
         )
         held = round(test * m)
-        if not len(sizes) or not len(pseudo) or not len(seeds) or min(*sizes, *pseudo) < 1:
-            raise ValueError("n, N and seeds must not be empty, and n and N at least 1")
+        if not len(sizes) or not len(pseudo) or min(*sizes, *pseudo) < 1:
+            raise ValueError("n and N must not be empty, and at least 1")
+        if len(seeds) < 2:
+            raise ValueError(f"seeds={seeds!r} must be at least two, to tell the uncertainty")
         if sizes.max() + pseudo.max() > m - held:
             raise ValueError(
                 f"n + N = {sizes.max() + pseudo.max()} must not exceed the {m - held} rows that are left "

@@ -11,7 +11,7 @@ from .._array import as_tolerance
 from .bias import Bias
 from .ratios import gap_recovered, outperforming
 from .rfrr import FixedPoint, RandomFeatures, fixed_point
-from .risks import Risks, _sizes
+from .risks import Risks, as_sizes
 
 Array = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def predict_ridge_risk(
             f"strong, weak, cross and the targets have shapes {ls.shape}, {lw.shape}, {M.shape}, {bs.shape} "
             f"and {bw.shape}; expected (d_s,), (d_w,), (d_s, d_w), (d_s,) and (d_w,)"
         )
-    labels, pseudo = _sizes(n, "n"), _sizes(N, "N")
+    labels, pseudo = as_sizes(n, "n"), as_sizes(N, "N")
     noise, square = (
         as_tolerance(noise_var, "noise_var"),
         as_tolerance(target_square, "target_square"),

@@ -268,7 +268,7 @@ def predict_risk(
         raise ValueError(
             f"d_overlap={overlap:g} must not exceed the dimensions d_strong={dims[0]:g}, d_weak={dims[1]:g}"
         )
-    n, N = _sizes(n, "n"), _sizes(N, "N")
+    n, N = as_sizes(n, "n"), as_sizes(N, "N")
     noise = as_tolerance(noise_var, "noise_var")
     setting = (*dims, min(overlap, *dims), n, N, noise)
     result = _risks(method, setting, as_bias(bias), as_tolerance(overlap_error, "overlap_error"))
@@ -282,7 +282,8 @@ def predict_risk(
     return result
 
 
-def _sizes(value: Any, name: str) -> Any:
+def as_sizes(value: Any, name: str) -> Any:
+    """Check numbers of samples: one integer, or an array of them."""
     sizes = np.asarray(value)
     if sizes.dtype.kind not in "iuf":
         raise TypeError(f"{name} has dtype {sizes.dtype}; expected integers")
