@@ -52,6 +52,7 @@ def libraries(task: nox.Session) -> None:
         "test_gradient_sketcher",
         "test_examples",
         "test_trak_projector",
+        "test_w2s_torch",
     )
     task.run("pytest", *(f"tests/{name}.py" for name in files), *task.posargs, env=THREADS)
 

@@ -27,6 +27,7 @@ SUITES = (
     "batch",
     "selection",
     "gradients",
+    "w2s",
 )
 PUBLISHED = Path(__file__).parent / "results"
 

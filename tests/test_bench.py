@@ -22,6 +22,8 @@ SUITES = (
     "chunks",
     "batch",
     "gradients",
+    "selection",
+    "w2s",
 )
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}

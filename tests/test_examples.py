@@ -202,3 +202,34 @@ def test_finetuning_reaches_a_minimum(name, data_selection):
     for p, slope in zip(model.parameters(), slopes, strict=True):
         whole = slope + decay * p if any(p is w for w in weights) else slope
         assert whole.abs().max() < 1e-3
+# ---------------------------------------------------------------- weak to strong
+
+
+def planted_sentences(rng, m=1500):
+    """Features in the form that the example reads, with every teacher a part of the student."""
+    z = rng.standard_normal((m, 40)).astype(np.float32)
+    names = ["letters", "words", *(f"layer {k}" for k in (0, 1, 2, 3, 6))]
+    data = {name: z[:, k : k + 12] + 0.1 for k, name in enumerate(names)}
+    data["layer 4"] = z[:, :30]
+    fiction = z[:, 8:11].sum(axis=1) > 0
+    persons = fiction ^ (rng.random(m) < 0.4)
+    return {**data, "genres": np.where(fiction, "k", "a"), "persons": persons}
+
+
+def test_weak_to_strong(monkeypatch, tmp_path, capsys, rng):
+    script = EXAMPLES / "weak_to_strong" / "run.py"
+    np.savez(tmp_path / "features.npz", **planted_sentences(rng, 12000))
+    page = (script.parent / "README.md").read_text()
+    (tmp_path / "README.md").write_text(page)
+    run = runpy.run_path(str(script))["main"].__globals__
+    monkeypatch.setitem(run, "FEW", (40, 80, 160))
+    monkeypatch.setitem(run, "N", 400)
+    monkeypatch.setitem(run, "SEEDS", range(3))
+    given = ["--features", str(tmp_path / "features.npz"), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["run.py", *given])
+    run["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith(("| layer", "| words", "| letters")) for line in lines) == 21 + 3
+    assert sum("Kendall's tau" in line for line in lines) == 3
+    assert len(list(tmp_path.glob("*.png"))) == 2
+    assert lines[2] in (tmp_path / "README.md").read_text()

@@ -6,6 +6,7 @@ Figures are made without pyplot: no window, no global state, any thread.
 from .angles import angles
 from .figure import BEST, INK, OTHER, OURS, montage, new_figure, photograph
 from .skeleton import error_by_rank, interpolative
+from .weak_to_strong import weak_to_strong
 
 __all__ = [
     "BEST",
@@ -18,4 +19,5 @@ __all__ = [
     "montage",
     "new_figure",
     "photograph",
+    "weak_to_strong",
 ]

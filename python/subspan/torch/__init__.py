@@ -1,6 +1,13 @@
-"""Per-sample gradients of PyTorch models, sketched as they are computed. Needs PyTorch."""
+"""Per-sample gradients of PyTorch models, and losses of weak-to-strong training. Needs PyTorch."""
 
 from ..gradients import GradientSketches
 from .gradient_sketcher import GradientSketcher
+from .weak_to_strong import most_confident, retrain_on_confident, weak_to_strong_loss
 
-__all__ = ["GradientSketcher", "GradientSketches"]
+__all__ = [
+    "GradientSketcher",
+    "GradientSketches",
+    "most_confident",
+    "retrain_on_confident",
+    "weak_to_strong_loss",
+]
