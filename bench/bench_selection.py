@@ -79,8 +79,17 @@ def _passes(X: NDArray[np.float32], case: SelectionCase) -> Iterator[Contender]:
         lambda seed: moments.scores_of(rows, basis, ones),
         timed="scores of all rows",
         flops=flops,
+        error=partial(_score_error, X, vectors),
+        error_kind="relative error of the scores of 1000 rows",
     )
-    yield Contender(MOMENT, lambda seed: moments.second_moment(rows), timed="X^T X / N")
+    trace = sum(float(np.einsum("ij,ij->", part, part)) for _, part in _wide(rows)) / len(X)
+    yield Contender(
+        MOMENT,
+        lambda seed: moments.second_moment(rows),
+        timed="X^T X / N",
+        error=lambda found: abs(float(np.trace(found)) / trace - 1),
+        error_kind="relative error of the trace",
+    )
     weights = matching.Weights(as_budget(case.n, case.candidates))
     problem = matching.Problem(basis, basis.values / 0.02, basis.values**-2.0, weights)
     yield Contender(
@@ -91,6 +100,17 @@ def _passes(X: NDArray[np.float32], case: SelectionCase) -> Iterator[Contender]:
         error=lambda r: r.objective / max(r.dual, 1e-300) - 1,
         error_kind="objective / dual bound - 1",
     )
+
+
+def _wide(rows: Rows) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    return ((where, tile.astype(np.float64)) for where, tile in rows.tiles())
+
+
+def _score_error(
+    X: NDArray[np.float32], vectors: NDArray[np.float32], found: NDArray[np.float64]
+) -> float:
+    exact = np.square(X[:1000].astype(np.float64) @ vectors).sum(axis=1)
+    return float(np.abs(found[:1000] / exact - 1).max())
 
 
 def _methods(X: NDArray[np.float32], case: SelectionCase) -> Iterator[Contender]:

@@ -38,7 +38,15 @@ def has_cuda():
 
 
 BACKENDS = ("host", "fake", "cuda") if has_cuda() else ("host", "fake")
-RUN_ONCE = {"test_bench", "test_readme", "test_selection_methods", "test_testing"}
+RUN_ONCE = (
+    "test_bench",
+    "test_examples",
+    "test_plots",
+    "test_readme",
+    "test_selection_methods",
+    "test_testing",
+    "test_w2s",
+)  # how their names start
 
 
 def pytest_configure(config):
@@ -47,7 +55,7 @@ def pytest_configure(config):
 
 def pytest_generate_tests(metafunc):
     once = metafunc.definition.get_closest_marker("host_only") is not None
-    once = once or metafunc.module.__name__.rpartition(".")[2] in RUN_ONCE
+    once = once or metafunc.module.__name__.rpartition(".")[2].startswith(RUN_ONCE)
     metafunc.parametrize("backend", BACKENDS[:1] if once else BACKENDS, indirect=True)
 
 

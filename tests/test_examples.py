@@ -202,6 +202,8 @@ def test_finetuning_reaches_a_minimum(name, data_selection):
     for p, slope in zip(model.parameters(), slopes, strict=True):
         whole = slope + decay * p if any(p is w for w in weights) else slope
         assert whole.abs().max() < 1e-3
+
+
 # ---------------------------------------------------------------- weak to strong
 
 
