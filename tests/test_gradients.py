@@ -46,6 +46,8 @@ def test_head_sketches_are_those_of_its_gradients(kind, bias, head):
     assert np.allclose(found.sketches, expected, atol=1e-5)
     assert np.allclose(found.squared_norms, (G**2).sum(axis=1), rtol=1e-5)
     assert np.isclose(found.trace, np.trace(G.T @ G) / N, rtol=1e-5)
+    assert (found.shape, found.dtype, len(found)) == (found.sketches.shape, np.float32, N)
+    assert np.array_equal(found[3:5], found.sketches[3:5])
 
 
 def test_head_losses(head):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclasses.dataclass(frozen=True)
 class GradientSketches:
-    """Sketched gradients, one row per sample; converts to the array of them.
+    """Sketched gradients, one row per sample; has the shape and the slices of the array of them.
 
     Attributes
     ----------
@@ -40,10 +40,26 @@ class GradientSketches:
         """Mean squared norm: the trace of the second moment ``G^T G / N``, exact."""
         return float(np.mean(self.squared_norms))
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and columns of the sketch."""
+        return int(self.sketches.shape[0]), int(self.sketches.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the rows."""
+        return np.dtype(self.sketches.dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.sketches[rows]
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
         rows = np.asarray(self.sketches, dtype)
         return rows.copy() if copy and rows is self.sketches else rows
 
     def __repr__(self) -> str:
-        rows, size = self.sketches.shape
+        rows, size = self.shape
         return f"GradientSketches({rows} x {size}, {self.bad} not finite)"
