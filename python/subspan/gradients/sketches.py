@@ -48,7 +48,8 @@ class GradientSketches:
     @property
     def dtype(self) -> np.dtype[Any]:
         """That of the rows."""
-        return np.dtype(self.sketches.dtype)
+        kind: np.dtype[Any] = np.dtype(self.sketches.dtype)
+        return kind
 
     def __len__(self) -> int:
         return self.shape[0]
