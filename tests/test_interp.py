@@ -717,7 +717,10 @@ def test_save_and_load(name, tmp_path):
         other = subspan.load(tmp_path / name)
         assert type(other) is type(r)
         assert_same(r, other)
-        assert np.array_equal(other.toarray(), r.toarray())
+        # The bits of a product may depend on the order of its operands in memory, which safetensors
+        # does not keep.
+        atol = 20 * np.finfo(r.dtype).eps * np.abs(r.toarray()).max(initial=0)
+        np.testing.assert_allclose(other.toarray(), r.toarray(), rtol=0, atol=atol)
         assert other.dtype == r.dtype
         assert other.plan == r.plan
         assert np.asarray(other.indices[0] if r.axis is None else other.indices).dtype == np.int64
