@@ -1,10 +1,20 @@
 """Pruning of transformer modules without retraining, on arrays: choices, repairs, predicted errors."""
 
+from .budget import allocate_budget
 from .exceptions import FewSamples, NotEnoughSamples, SingularMoments
+from .heads import (
+    HeadDivergence,
+    head_divergence,
+    head_units,
+    legal_head_counts,
+    redundant_heads,
+)
 from .iobs import SparseSolution, iht, iobs
+from .low_rank import LowRankWeights, low_rank
 from .masked import MaskedWeights
 from .moments import Moments, gram
 from .obs import obs
+from .query_key import qk_reduce, qk_scores
 from .reconstruct import reconstruct
 from .regression import sparse_regression
 from .result import PredictedError, PrunedUnits, Reconstruction, UnitSelection
@@ -22,6 +32,8 @@ from .units import id_prune, prune_units
 
 __all__ = [
     "FewSamples",
+    "HeadDivergence",
+    "LowRankWeights",
     "MaskedWeights",
     "Moments",
     "NotEnoughSamples",
@@ -31,17 +43,25 @@ __all__ = [
     "SingularMoments",
     "SparseSolution",
     "UnitSelection",
+    "allocate_budget",
     "flap_scores",
     "goa_scores",
     "gram",
+    "head_divergence",
+    "head_units",
     "id_prune",
     "iht",
     "iobs",
+    "legal_head_counts",
+    "low_rank",
     "magnitude",
     "magnitude_scores",
     "obs",
     "prune_units",
+    "qk_reduce",
+    "qk_scores",
     "reconstruct",
+    "redundant_heads",
     "second_moment_scores",
     "select_units",
     "sparse_regression",
