@@ -1,5 +1,7 @@
 """Pruning of transformer modules without retraining, on arrays: choices, repairs, predicted errors."""
 
+from typing import Any
+
 from .budget import allocate_budget
 from .exceptions import FewSamples, NotEnoughSamples, SingularMoments
 from .heads import (
@@ -69,3 +71,12 @@ __all__ = [
     "wanda",
     "wanda_scores",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what prunes whole models, and with it PyTorch, when first asked for."""
+    if name in ("load_pruned", "perplexity", "prune_model", "save_pruned"):
+        from ..torch import pruning
+
+        return getattr(pruning, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -87,8 +87,9 @@ def low_rank(
         Of the inputs; required by "whiten" (the second moment) and "asvd" (its diagonal).
     weighting : {"whiten", "none", "fisher", "asvd"}
         What the truncated singular value decomposition is of. "whiten": ``W S^(1/2)``, the best of all
-        products of this rank for the output on these inputs (SVD-LLM). "none": W. "fisher": ``W diag(fisher)``
-        (FWSVD). "asvd": ``W diag(E x_j^2)^(alpha / 2)``, root mean squares to the power alpha.
+        products of this rank for the output on these inputs (SVD-LLM). "none": W. "fisher":
+        ``W diag(fisher)`` (FWSVD). "asvd": ``W diag(E x_j^2)^(alpha / 2)``, root mean
+        squares to the power alpha.
     fisher : array, shape (inputs,), optional
         Positive: roots of the mean squared gradients of the loss, summed over outputs.
     alpha : float
