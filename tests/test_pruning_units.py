@@ -9,7 +9,15 @@ import subspan
 from hypothesis import given
 from hypothesis import strategies as st
 from subspan import pruning
-from subspan.pruning import gram, id_prune, prune_units, reconstruct, select_units
+from subspan.pruning import (
+    Moments,
+    gram,
+    id_prune,
+    match_outputs,
+    prune_units,
+    reconstruct,
+    select_units,
+)
 from subspan.pruning.elimination import eliminate
 from subspan.pruning.select import METHODS
 
@@ -278,6 +286,50 @@ def test_damping_is_chosen_where_nothing_was_fitted(rng):
     assert greedy.predicted.relative < r.predicted.relative
     assert greedy.predicted.held_out > r.predicted.held_out
     assert r.predicted.held_out == min(r.tried.values())
+
+
+# ---------------------------------------------------------------- changed inputs
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_matching_outputs_is_least_squares_and_equals_the_repair_on_dense_inputs(
+    module, rng, with_bias
+):
+    H, W = module
+    b = np.arange(5.0) if with_bias else None
+    Y = H @ W.T + (0 if b is None else b)
+    seen = H + 0.3 * rng.standard_normal(H.shape)
+    keep = np.array([0, 3, 4, 5, 8, 11])
+    r = match_outputs(W, Moments(12, outputs=5).update(seen, Y), keep=keep, bias=b, damping=0)
+    A = np.c_[seen[:, keep], np.ones(len(H))] if with_bias else seen[:, keep]
+    best = np.linalg.lstsq(A, Y)[0].T
+    np.testing.assert_allclose(r.W, best[:, :6], rtol=1e-8)
+    fitted = A @ best.T
+    np.testing.assert_allclose(r.predicted.absolute, ((Y - fitted) ** 2).sum() / len(H), rtol=1e-8)
+    if with_bias:
+        np.testing.assert_allclose(r.bias, best[:, 6], rtol=1e-8)
+    dense = Moments(12, outputs=5).update(H, Y)
+    for damping in (0.0, 0.1, np.inf):
+        a = match_outputs(W, dense, keep=keep, bias=b, damping=damping)
+        c = reconstruct(
+            W, gram(H), keep, bias=b, damping=damping, mode="ls+bias" if with_bias else "ls"
+        )
+        if not with_bias:  # the unit of the damping is that of the covariance in the other
+            np.testing.assert_allclose(a.W, c.W, rtol=1e-7, atol=1e-9)
+        assert a.predicted.relative <= a.predicted.dropped + 1e-12
+
+
+def test_matching_chooses_its_damping_on_held_out_rows(rng):
+    make = lambda n: rng.standard_normal((n, 20))  # noqa: E731
+    W = rng.standard_normal((4, 20))
+    X, T = make(25), make(300)
+    noise = lambda n: rng.standard_normal((n, 4))  # noqa: E731
+    fit = Moments(20, outputs=4).update(X, X @ W.T + noise(25))
+    test = Moments(20, outputs=4).update(T, T @ W.T + noise(300))
+    r = match_outputs(W, fit, held_out=test)
+    assert r.predicted.held_out <= r.predicted.dropped_held_out
+    with pytest.raises(ValueError, match="outputs=4"):
+        match_outputs(W, gram(X))
 
 
 # ---------------------------------------------------------------- results and refusals

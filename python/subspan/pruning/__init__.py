@@ -14,6 +14,7 @@ from .heads import (
 from .iobs import SparseSolution, iht, iobs
 from .low_rank import LowRankWeights, low_rank
 from .masked import MaskedWeights
+from .match import match_outputs
 from .moments import Moments, gram
 from .obs import obs
 from .query_key import qk_reduce, qk_scores
@@ -58,6 +59,7 @@ __all__ = [
     "low_rank",
     "magnitude",
     "magnitude_scores",
+    "match_outputs",
     "obs",
     "prune_units",
     "qk_reduce",

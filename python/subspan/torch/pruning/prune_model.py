@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..._progress import Progress
 from ..._rng import seed_word
-from ...pruning import PrunedUnits, allocate_budget, second_moment_scores
-from .architecture import (
-    Family,
-    block_prefix,
-    blocks_of,
-    family_of,
-    inner_activation,
-    input_groups,
-)
-from .calibration import Batch, as_batches
-from .collect import Measurement, Split, collect
+from .architecture import Family, blocks_of, family_of
+from .calibration import as_batches
 from .edits import Edits
-from .feed_forward import apply_heads, apply_units, mask_block, prune_heads_of, prune_units_of
-from .linear import to_numpy, weight_of
-from .report import LayerReport, PruningReport
+from .linear import weight_of
+from .report import PruningReport
 from .request import Request, as_blocks
-from .stream import BlockInputs, listening
+from .run import Run
 
 
 def prune_model(
@@ -38,7 +26,7 @@ def prune_model(
     sparsity: float,
     method: str = "goa",
     structured: bool = True,
-    reconstruct: bool = True,
+    reconstruct: bool | str = True,
     heads: float = 0.0,
     sequential: bool = False,
     blocks: Any = None,
@@ -70,13 +58,15 @@ def prune_model(
         "second_moment", "flap", ... Else "magnitude", "wanda", "sparsegpt" or "obs".
     structured : bool
         Remove units, which makes layers smaller, or zero single weights, which does not.
-    reconstruct : bool
-        Refit the matrices that read the units by least squares; "flap" repairs by its bias alone.
+    reconstruct : bool or "two_step"
+        Refit the matrices that read the units by least squares; "flap" repairs by its bias alone. "two_step",
+        with sequential=True, also refits both levels of every module to the dense outputs before its
+        units are chosen (GOA).
     heads : float
         Share of the attention heads to remove, in whole groups of heads that share keys and values.
     sequential : bool
-        Prune front to back, every block seeing what the pruned ones before it give; else all statistics
-        are of the dense model.
+        Prune front to back, every block seeing what the pruned ones before it give and fitted to what the
+        dense one gave; else all statistics are of the dense model.
     blocks : iterable of int, optional
         Blocks to prune; all by default.
     budget : {"uniform", "global", "standardized"}
@@ -116,7 +106,8 @@ def prune_model(
     Notes
     -----
     Memory beside the model: the states between two blocks for all calibration tokens, and the moments of one
-    block. Two passes of the calibration through the model. With another budget than "uniform" one more.
+    block. Two passes of the calibration through the model, four if sequential. With another budget than
+    "uniform" one more.
 
     Examples
     --------
@@ -141,7 +132,7 @@ def prune_model(
     work = model if inplace else copy.deepcopy(model)
     before = parameters_of(work)
     was_training = work.training
-    run = _Run(work, family, request, batches, Progress(progress, len(blocks_of(work, family))))
+    run = Run(work, family, request, batches, Progress(progress, len(blocks_of(work, family))))
     with Edits() as edits:
         work.eval()
         try:
@@ -168,164 +159,6 @@ def prune_model(
 def parameters_of(model: torch.nn.Module) -> int:
     """Parameters that are not zero, tied ones once."""
     return sum(int(torch.count_nonzero(p)) for p in model.parameters())
-
-
-class _Run:
-    """One pruning: block by block, with what has been found."""
-
-    def __init__(
-        self, model: Any, family: Family, request: Request, batches: list[Batch], work: Progress
-    ) -> None:
-        self.model, self.family, self.request = model, family, request
-        self.batches, self.work = batches, work
-        self.blocks = blocks_of(model, family)
-        self.prefix = block_prefix(model, family)
-        self.activation = inner_activation(model)
-        self.reports: list[LayerReport] = []
-        self.kept: dict[str, list[int]] = {}
-
-    def prune(self, edits: Edits) -> None:
-        widths = self.widths()
-        inputs = BlockInputs(self.model, self.blocks[0], self.batches)
-        for number, block in enumerate(self.blocks):
-            with self.work.stage(f"block {number}"):
-                if number not in self.request.blocks:
-                    inputs.advance(block)
-                elif self.request.structured:
-                    self._units(inputs, number, block, widths.get(number, 0), edits)
-                else:
-                    self._masks(inputs, number, block, edits)
-
-    def widths(self) -> dict[int, int]:
-        """Units that every block keeps."""
-        chosen, rule = self.request.blocks, self.request.rule
-        sizes = [self._width(n) for n in chosen]
-        if not self.request.structured or rule == "uniform":
-            losses = [np.zeros(m) for m in sizes]
-            rule = "uniform"
-        else:
-            losses = self._losses()
-        kept = allocate_budget(
-            losses, self.request.sparsity, rule=rule, multiple_of=self.request.multiple_of
-        )
-        return dict(zip(chosen, kept, strict=True))
-
-    def _width(self, number: int) -> int:
-        return int(weight_of(self.blocks[number].get_submodule(self.family.level2)).shape[1])
-
-    def _losses(self) -> list[Any]:
-        """Share of a module's output that dropping each unit costs, from one more pass."""
-        inputs = BlockInputs(self.model, self.blocks[0], self.batches)
-        losses = []
-        for number, block in enumerate(self.blocks):
-            if number in self.request.blocks:
-                found = collect(inputs, block, [self.family.level2], gram="diag")
-                W = to_numpy(weight_of(block.get_submodule(self.family.level2)))
-                scores = second_moment_scores(W, found[self.family.level2].fit)
-                losses.append(scores / max(float(scores.sum()), np.finfo(float).tiny))
-            inputs.advance(block)
-        return losses
-
-    def _units(
-        self, inputs: BlockInputs, number: int, block: torch.nn.Module, k: int, edits: Edits
-    ) -> None:
-        family, request = self.family, self.request
-        if request.sequential and request.heads:
-            # The feed-forward module then sees what the smaller attention gives.
-            self._heads(inputs, number, block, edits)
-        names = [family.level2]
-        if request.method in ("goa", "goa_code"):
-            names.append(family.level1[0])
-        if request.heads and not request.sequential:
-            names.append(family.output)
-        found = collect(inputs, block, names)
-        pruned = prune_units_of(block, family, found, k, self.activation, request)
-        layer = block.get_submodule(family.level2)
-        if request.sequential:
-            apply_units(block, family, pruned, edits)
-            inputs.advance(block)
-            self._add(number, family.level2, layer, pruned, None)
-            return
-        # Dense throughout: measure while the dense block makes the inputs of the next.
-        parts: list[tuple[str, PrunedUnits]] = [(family.level2, pruned)]
-        if request.heads:
-            parts.append((family.output, self._chosen_heads(block, found)))
-        dense = _copied_tree(block)
-        measured = []
-        for name, part in parts:
-            old = block.get_submodule(name)
-            new = self._apply(block, name, part, edits)
-            measured.append((name, old, part, Measurement(inputs, old, new, part.keep)))
-        with listening(dense, {name: m.see for name, _, _, m in measured}):
-            inputs.advance(dense)
-        for name, old, part, m in measured:
-            self._add(number, name, old, part, m.share)
-
-    def _apply(
-        self, block: torch.nn.Module, name: str, part: PrunedUnits, edits: Edits
-    ) -> torch.nn.Module:
-        if name == self.family.level2:
-            return apply_units(block, self.family, part, edits)[1]
-        shape = self.request.head_groups(self.model, self.family)
-        return apply_heads(block, self.family, part, shape, self._head_dim(), edits)[1]
-
-    def _heads(
-        self, inputs: BlockInputs, number: int, block: torch.nn.Module, edits: Edits
-    ) -> None:
-        found = collect(inputs, block, [self.family.output])
-        part = self._chosen_heads(block, found)
-        old = block.get_submodule(self.family.output)
-        self._apply(block, self.family.output, part, edits)
-        self._add(number, self.family.output, old, part, None)
-
-    def _chosen_heads(self, block: torch.nn.Module, found: dict[str, Split]) -> PrunedUnits:
-        shape = self.request.head_groups(self.model, self.family)
-        return prune_heads_of(block, self.family, found, shape, self._head_dim(), self.request)
-
-    def _head_dim(self) -> int:
-        config = self.model.config
-        given = getattr(config, "head_dim", None)
-        return int(given or config.hidden_size // config.num_attention_heads)
-
-    def _masks(
-        self, inputs: BlockInputs, number: int, block: torch.nn.Module, edits: Edits
-    ) -> None:
-        found = collect(inputs, block, [names[0] for names in input_groups(self.family)])
-        if not self.request.sequential:
-            inputs.advance(block)
-        prefix = f"{self.prefix}.{number}"
-        self.reports += mask_block(block, self.family, found, prefix, self.request, edits)
-        if self.request.sequential:
-            inputs.advance(block)
-
-    def _add(
-        self, number: int, name: str, old: torch.nn.Module, part: PrunedUnits, share: float | None
-    ) -> None:
-        full = f"{self.prefix}.{number}.{name}"
-        p, damping = part.predicted, part.reconstruction.damping
-        self.kept[full] = [int(j) for j in part.keep]
-        self.reports.append(
-            LayerReport(
-                full,
-                int(weight_of(old).shape[1]),
-                len(part.keep),
-                p.relative,
-                p.held_out,
-                p.dropped,
-                share,
-                damping if math.isfinite(damping) else None,
-            )
-        )
-
-
-def _copied_tree(module: torch.nn.Module) -> torch.nn.Module:
-    """The same layers in containers of their own: replacing one in the original leaves it here."""
-    twin = copy.copy(module)
-    twin._modules = {
-        name: child if child is None or not child._modules else _copied_tree(child)
-        for name, child in module._modules.items()
-    }
-    return twin
 
 
 def _configure(model: Any, family: Family, request: Request, edits: Edits) -> None:

@@ -23,7 +23,7 @@ class LayerReport:
         Share of the squared output that is lost on the rows that were fitted.
     held_out : float or None
         Predicted on rows that took no part.
-    dropped : float
+    dropped, dropped_held_out : float
         Had nothing been repaired.
     measured : float or None
         On the held-out rows with the weights as they are stored; None in sequential mode and for masks.
@@ -36,6 +36,7 @@ class LayerReport:
     predicted: float
     held_out: float | None
     dropped: float
+    dropped_held_out: float | None
     measured: float | None
     damping: float | None
 

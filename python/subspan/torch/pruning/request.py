@@ -27,7 +27,7 @@ class Request:
     heads: float
     method: str
     structured: bool
-    reconstruct: bool
+    reconstruct: bool | str
     sequential: bool
     rule: str
     multiple_of: int
@@ -48,6 +48,10 @@ class Request:
         for name, share in (("sparsity", self.sparsity), ("heads", self.heads)):
             if not 0 <= share < 1:
                 raise ValueError(f"{name}={share} must lie in [0, 1)")
+        if self.reconstruct not in (True, False, "two_step"):
+            raise ValueError(f"reconstruct={self.reconstruct!r} must be True, False or 'two_step'")
+        if self.reconstruct == "two_step" and not (self.sequential and self.structured):
+            raise ValueError("reconstruct='two_step' goes with sequential=True, structured=True")
         if self.bias not in BIASES:
             raise ValueError(f"bias={self.bias!r} must be one of {BIASES}")
         if not self.structured and self.heads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,13 +45,24 @@ class BlockInputs:
         finally:
             handle.remove()
 
+    def copy(self) -> BlockInputs:
+        """The same inputs, to be advanced apart."""
+        twin = copy.copy(self)
+        twin.states = list(self.states)
+        return twin
+
+    def run_one(self, number: int, block: torch.nn.Module) -> torch.Tensor:
+        """Output of a block for one batch."""
+        args, kwargs = self._rest[number]
+        self.current = self.batches[number]
+        with torch.no_grad():
+            out = block(self.states[number], *args, **kwargs)
+        return out[0] if isinstance(out, tuple) else out
+
     def run(self, block: torch.nn.Module) -> Iterator[tuple[int, torch.Tensor]]:
         """Outputs of a block, batch by batch."""
-        for number, (state, (args, kwargs)) in enumerate(zip(self.states, self._rest, strict=True)):
-            self.current = self.batches[number]
-            with torch.no_grad():
-                out = block(state, *args, **kwargs)
-            yield number, out[0] if isinstance(out, tuple) else out
+        for number in range(len(self.states)):
+            yield number, self.run_one(number, block)
 
     def advance(self, block: torch.nn.Module) -> None:
         """Make the outputs of a block the inputs of the next."""

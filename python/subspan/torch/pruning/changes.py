@@ -1,4 +1,4 @@
-"""Pruning the two modules of a block: feed-forward units, heads, and single weights."""
+"""The changes of one block: feed-forward units, heads, and single weights."""
 
 from __future__ import annotations
 
@@ -144,17 +144,17 @@ def mask_block(
             edits.replace(block, name, new)
             p = masked.predicted
             assert p is not None
-            left = int(np.count_nonzero(masked.W))
             reports.append(
                 LayerReport(
-                    f"{prefix}.{name}",
-                    masked.W.size,
-                    left,
-                    p.relative,
-                    p.held_out,
-                    p.dropped,
-                    None,
-                    None,
+                    name=f"{prefix}.{name}",
+                    before=masked.W.size,
+                    after=int(np.count_nonzero(masked.W)),
+                    predicted=p.relative,
+                    held_out=p.held_out,
+                    dropped=p.dropped,
+                    dropped_held_out=p.dropped_held_out,
+                    measured=None,
+                    damping=None,
                 )
             )
     return reports
