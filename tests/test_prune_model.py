@@ -360,3 +360,56 @@ def test_bad_texts_are_named(llama):
     ]:
         with pytest.raises(ValueError, match=match):
             perplexity(llama, np.array(tokens), **options)
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def folder(llama, tmp_path, rng):
+    """A model with a tokenizer of one word per token, and two texts."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = {f"w{i}": i for i in range(VOCABULARY)}
+    plain = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="w0")
+    llama.save_pretrained(tmp_path / "dense")
+    tokenizer.save_pretrained(tmp_path / "dense")
+    for name in ("calib", "eval"):
+        text = " ".join(f"w{i}" for i in rng.integers(3, VOCABULARY, 700))
+        (tmp_path / f"{name}.txt").write_text(text)
+    return tmp_path
+
+
+def test_the_command_writes_a_model_that_the_usual_classes_load(folder, capsys):
+    from subspan import cli
+
+    out = folder / "small"
+    common = [str(folder / "dense"), "--out", str(out), "--calib", str(folder / "calib.txt")]
+    options = ["--eval", str(folder / "eval.txt"), "--length", "20", "--heads", "0.5", "--json"]
+    assert cli.main(["prune", *common, *options]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    model = transformers.AutoModelForCausalLM.from_pretrained(out)
+    assert model.config.intermediate_size == 40  # 36, to the next multiple of 8
+    assert summary["parameters"][1] == size(model)
+    assert summary["parameters"][1] < summary["parameters"][0]
+    assert summary["perplexity"][1] > 0
+    assert json.loads((out / "pruning.json").read_text())["settings"]["heads"] == 0.5
+    assert cli.main(["prune", *common, "--length", "20"]) == 0
+    assert "down_proj" in capsys.readouterr().out
+
+
+def test_the_command_names_what_is_wrong_in_one_line(folder, capsys):
+    from subspan import cli
+
+    common = ["--out", str(folder / "x"), "--calib", str(folder / "calib.txt")]
+    assert cli.main(["prune", str(folder), *common]) == 2
+    assert "config.json" in capsys.readouterr().err
+    assert cli.main(["prune", str(folder / "dense"), *common, "--length", "10000"]) == 2
+    assert "700 tokens" in capsys.readouterr().err
+    assert (
+        cli.main(["prune", str(folder / "dense"), *common, "--length", "20", "--heads", "0.3"]) == 2
+    )
+    assert "possible are heads" in capsys.readouterr().err
+    assert not (folder / "x").exists()
