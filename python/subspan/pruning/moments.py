@@ -142,29 +142,32 @@ class Moments:
             return
         X = X.astype(np.float64)
         mean = w @ X / total
-        centred = (X - mean) * np.sqrt(w)[:, None]
+        step, share = self._step(total, mean)
+        # The step of the mean is one more row: its square comes with the product of the others.
+        rows = np.empty((len(X) + 1, self.dim))
+        np.subtract(X, mean, out=rows[:-1])
+        rows[:-1] *= np.sqrt(w)[:, None]
+        rows[-1] = np.sqrt(share) * step
+        self._move(total, step)
         full = self.gram == "full"
-        scatter = centred.T @ centred if full else np.einsum("ij,ij->j", centred, centred)
-        self._join(total, mean, scatter)
+        self._scatter += rows.T @ rows if full else np.einsum("ij,ij->j", rows, rows)
         if self.gram == "sketch":
             S = _sketch.SparseSign(self._size, _ROWS, rng=self.seed)
-            rows = X * np.sqrt(w)[:, None]
-            self._sketch += S.accumulator(self.dim).update(rows, start).value
+            weighted = X * np.sqrt(w)[:, None]
+            self._sketch += S.accumulator(self.dim).update(weighted, start).value
         if Y is not None:
             Y = Y.astype(np.float64)
             self._cross += (X * w[:, None]).T @ Y
             self._sum_outputs += w @ Y
             self._outputs_squared += float(w @ np.einsum("ij,ij->i", Y, Y))
 
-    def _join(self, total: float, mean: NDArray[Any], scatter: NDArray[Any]) -> None:
-        """``M <- M + M' + w w'/(w + w') (mu' - mu)(mu' - mu)^T``."""
-        whole = self.weight + total
-        step = mean - self.mean
-        share = self.weight * total / whole
-        spread = np.outer(step, step) if self.gram == "full" else step**2
-        self._scatter += scatter + share * spread
-        self.mean = self.mean + step * (total / whole)
-        self.weight = whole
+    def _step(self, total: float, mean: NDArray[Any]) -> tuple[NDArray[Any], float]:
+        """``mu' - mu`` and ``w w' / (w + w')``: what joining other rows adds to the scatter."""
+        return mean - self.mean, self.weight * total / (self.weight + total)
+
+    def _move(self, total: float, step: NDArray[Any]) -> None:
+        self.weight += total
+        self.mean = self.mean + step * (total / self.weight)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both; neither is changed."""
@@ -174,7 +177,10 @@ class Moments:
         both = self.copy()
         both.n += other.n
         if other.weight > 0:
-            both._join(other.weight, other.mean, other._scatter)
+            step, share = both._step(other.weight, other.mean)
+            spread = np.outer(step, step) if self.gram == "full" else step**2
+            both._scatter += other._scatter + share * spread
+            both._move(other.weight, step)
         both._sketch += other._sketch
         both._cross += other._cross
         both._sum_outputs += other._sum_outputs
