@@ -147,6 +147,38 @@ def test_scores_of_query_key_channels_are_second_moments_of_independent_tokens(r
     np.testing.assert_allclose(qk_scores(Wq, Wk, gram(Z)), (logits**2).mean((1, 2)))
 
 
+# ---------------------------------------------------------------- values, residual stream
+
+
+def test_values_and_output_of_a_head_keep_the_best_subspace(rng):
+    X = rng.standard_normal((300, 10)) @ rng.standard_normal((10, 10))
+    Wv, Wo = rng.standard_normal((6, 10)), rng.standard_normal((9, 6))
+    c = X @ Wv.T
+    R = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    V, W, predicted = pruning.vo_reduce(Wv, Wo, gram(c), 4, rng=0)
+    # Turning the channels changes neither the head nor what is found.
+    turned = pruning.vo_reduce(R.T @ Wv, Wo @ R, gram(c @ R), 4, rng=0)
+    np.testing.assert_allclose(turned[1] @ turned[0], W @ V, rtol=1e-6, atol=1e-8)
+    s = np.linalg.svd(c @ Wo.T, compute_uv=False) ** 2
+    np.testing.assert_allclose(predicted.relative, s[4:].sum() / s.sum(), rtol=1e-8)
+    lost = ((c @ Wo.T - X @ V.T @ W.T) ** 2).sum()
+    np.testing.assert_allclose(lost / s.sum(), predicted.relative, rtol=1e-8)
+    subset = pruning.prune_units(Wo, gram(c), 4, method="obs", damping=1e-9)
+    assert predicted.relative <= subset.predicted.relative
+
+
+def test_the_rotation_loses_the_trailing_eigenvalues(rng):
+    X, T = (rng.standard_normal((n, 8)) * np.geomspace(1, 0.01, 8) for n in (200, 100))
+    r = pruning.slice_rotation(gram(X), 5, held_out=gram(T))
+    Q, values = r
+    np.testing.assert_allclose(Q.T @ Q, np.eye(5), atol=1e-12)
+    for rows, share in ((X, r.relative), (T, r.held_out)):
+        exact = ((rows - rows @ Q @ Q.T) ** 2).sum() / (rows**2).sum()
+        np.testing.assert_allclose(share, exact, rtol=1e-6)
+    assert (np.diff(values) <= 0).all()
+    assert pruning.slice_rotation(gram(X), 8).relative == 0
+
+
 # ---------------------------------------------------------------- budgets
 
 

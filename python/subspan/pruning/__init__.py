@@ -21,6 +21,7 @@ from .query_key import qk_reduce, qk_scores
 from .reconstruct import reconstruct
 from .regression import sparse_regression
 from .result import PredictedError, PrunedUnits, Reconstruction, UnitSelection
+from .rotation import SliceRotation, slice_rotation
 from .scores import (
     flap_scores,
     goa_scores,
@@ -32,6 +33,7 @@ from .select import select_units
 from .simple_masks import magnitude, wanda
 from .sparsegpt import sparsegpt
 from .units import id_prune, prune_units
+from .value_output import vo_reduce
 
 __all__ = [
     "FewSamples",
@@ -44,6 +46,7 @@ __all__ = [
     "PrunedUnits",
     "Reconstruction",
     "SingularMoments",
+    "SliceRotation",
     "SparseSolution",
     "UnitSelection",
     "allocate_budget",
@@ -68,8 +71,10 @@ __all__ = [
     "redundant_heads",
     "second_moment_scores",
     "select_units",
+    "slice_rotation",
     "sparse_regression",
     "sparsegpt",
+    "vo_reduce",
     "wanda",
     "wanda_scores",
 ]
