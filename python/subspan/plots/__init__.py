@@ -5,6 +5,7 @@ Figures are made without pyplot: no window, no global state, any thread.
 
 from .angles import angles
 from .figure import BEST, INK, OTHER, OURS, montage, new_figure, photograph
+from .pruning import pruning
 from .skeleton import error_by_rank, interpolative
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "montage",
     "new_figure",
     "photograph",
+    "pruning",
 ]
