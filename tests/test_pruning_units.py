@@ -350,6 +350,31 @@ def test_results_are_saved_and_know_their_error(tmp_path, module):
     assert "7 by obs" in repr(again)
 
 
+def test_tensors_give_tensors(module):
+    torch = pytest.importorskip("torch")
+    H, W = module
+    r = prune_units(torch.tensor(W, dtype=torch.float32), gram(torch.tensor(H)), 5)
+    assert r.W.dtype == torch.float32
+    assert r.keep.dtype == torch.int64
+    assert np.array_equal(r.keep, prune_units(W.astype(np.float32), gram(H), 5).keep)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_units_and_units_that_are_always_zero(method, capfd):
+    options = {"method": method, "rng": 0}
+    moments = gram(np.zeros((10, 5)))
+    r = prune_units(
+        np.ones((3, 5)), moments, 2, level1=[np.ones((5, 2))], held_out=moments, **options
+    )
+    assert len(r.keep) == 2
+    assert r.predicted.relative == 0
+    empty = prune_units(
+        np.ones((3, 0)), gram(np.zeros((4, 0))), 0, level1=[np.ones((0, 2))], **options
+    )
+    assert empty.W.shape == (3, 0)
+    assert capfd.readouterr() == ("", "")  # LAPACK has nothing to complain of
+
+
 def test_inputs_are_not_changed(module):
     H, W = module
     moments = gram(H)

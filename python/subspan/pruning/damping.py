@@ -50,7 +50,7 @@ def inverse_lower(L: Array) -> Array:
     """Lower triangle of ``(L L^T)^-1``, in Fortran order; the upper one is zero."""
     from scipy.linalg.lapack import dpotri
 
-    return np.asarray(dpotri(L, lower=1)[0])
+    return np.asarray(dpotri(L, lower=1)[0]) if len(L) else np.array(L)  # LAPACK takes no order 0
 
 
 def inverse(L: Array) -> Array:
