@@ -12,6 +12,7 @@ from subspan import pruning  # noqa: E402
 from subspan.torch.pruning import (  # noqa: E402
     IllegalHeadCount,
     UnknownArchitecture,
+    compare_speed,
     load_pruned,
     perplexity,
     prune_model,
@@ -373,6 +374,17 @@ def test_bad_texts_are_named(llama):
     ]:
         with pytest.raises(ValueError, match=match):
             perplexity(llama, np.array(tokens), **options)
+
+
+def test_speed_is_measured_on_both_models(model):
+    data = inputs_for(model, 4)
+    small = prune_model(model, inputs_for(model), sparsity=0.5, method="second_moment").model
+    found = compare_speed(model, small, data, repeats=2)
+    assert found.speedup > 0
+    assert found.bytes_before == 4 * size(model)
+    assert found.bytes_after == 4 * size(small)
+    with pytest.raises(ValueError, match="repeats=0"):
+        compare_speed(model, small, data, repeats=0)
 
 
 # ---------------------------------------------------------------- the command

@@ -6,13 +6,16 @@ from .prune_model import prune_model
 from .report import LayerReport, PruningReport
 from .request import IllegalHeadCount
 from .saving import load_pruned, save_pruned
+from .speed import Speed, compare_speed
 
 __all__ = [
     "IllegalHeadCount",
     "LayerReport",
     "Perplexity",
     "PruningReport",
+    "Speed",
     "UnknownArchitecture",
+    "compare_speed",
     "load_pruned",
     "perplexity",
     "prune_model",
