@@ -271,10 +271,13 @@ def test_in_place_changes_the_model_only_if_all_succeeds(llama, monkeypatch):
         return original(*args)
 
     monkeypatch.setattr(run, "prune_units_of", fails_at_second)
+    llama.train()
     with pytest.raises(pruning.SingularMoments, match="on purpose"):
         prune_model(llama, data, sparsity=0.25, method="obs", inplace=True)
     assert size(llama) == dense
     assert llama.config is config
+    assert all(part.training for part in llama.modules())
+    llama.eval()
     assert torch.equal(output(llama, data), before)
     monkeypatch.undo()
     report = prune_model(llama, data, sparsity=0.25, method="obs", inplace=True)

@@ -133,13 +133,13 @@ def prune_model(
     before = parameters_of(work)
     was_training = work.training
     run = Run(work, family, request, batches, Progress(progress, len(blocks_of(work, family))))
-    with Edits() as edits:
-        work.eval()
-        try:
+    try:
+        with Edits() as edits:
+            work.eval()
             run.prune(edits)
-        finally:
-            work.train(was_training)
-        _configure(work, family, request, edits)
+            _configure(work, family, request, edits)
+    finally:
+        work.train(was_training)
     return PruningReport(
         model=work,
         layers=tuple(run.reports),
