@@ -59,6 +59,6 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import what most users never need, and the libraries behind it, when first asked for."""
-    if name in ("compat", "estimators", "selection", "w2s"):
+    if name in ("compat", "estimators", "pruning", "selection", "w2s"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

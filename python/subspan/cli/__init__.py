@@ -1,4 +1,4 @@
-"""The command ``subspan``: ``demo``, ``config``, ``id`` and ``select``.
+"""The command ``subspan``: ``demo``, ``config``, ``id``, ``select`` and ``prune``.
 
 Exit codes: 0 done and every tolerance met, 1 numerical failure, 2 bad input (one line on standard
 error), 3 a tolerance is not met, 130 interrupted. Nothing heavy is imported before it is needed.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import choose, identify
+from . import choose, identify, prune
 from .identify import summary
 from .output import BAD_INPUT, FAILED, INTERRUPTED, MET, PIPE_CLOSED, seed
 from .reading import read_matrix
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
     identify.add_to(commands)
     choose.add_to(commands)
+    prune.add_to(commands)
     return parser
 
 

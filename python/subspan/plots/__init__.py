@@ -5,6 +5,7 @@ Figures are made without pyplot: no window, no global state, any thread.
 
 from .angles import angles
 from .figure import BEST, INK, OTHER, OURS, montage, new_figure, photograph
+from .pruning import pruning
 from .skeleton import error_by_rank, interpolative
 from .weak_to_strong import weak_to_strong
 
@@ -19,5 +20,6 @@ __all__ = [
     "montage",
     "new_figure",
     "photograph",
+    "pruning",
     "weak_to_strong",
 ]

@@ -1,0 +1,23 @@
+"""Pruning of Hugging Face transformers, and what it does to them. Needs PyTorch and transformers."""
+
+from .architecture import UnknownArchitecture
+from .perplexity import Perplexity, perplexity
+from .prune_model import prune_model
+from .report import LayerReport, PruningReport
+from .request import IllegalHeadCount
+from .saving import load_pruned, save_pruned
+from .speed import Speed, compare_speed
+
+__all__ = [
+    "IllegalHeadCount",
+    "LayerReport",
+    "Perplexity",
+    "PruningReport",
+    "Speed",
+    "UnknownArchitecture",
+    "compare_speed",
+    "load_pruned",
+    "perplexity",
+    "prune_model",
+    "save_pruned",
+]

@@ -1,0 +1,185 @@
+"""Pruning a transformer in one call."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+import torch
+
+from ..._progress import Progress
+from ..._rng import seed_word
+from .architecture import Family, blocks_of, family_of
+from .calibration import as_batches
+from .edits import Edits
+from .linear import weight_of
+from .report import PruningReport
+from .request import Request, as_blocks
+from .run import Run
+
+
+def prune_model(
+    model: Any,
+    calibration: Any,
+    *,
+    sparsity: float,
+    method: str = "goa",
+    structured: bool = True,
+    reconstruct: bool | str = True,
+    heads: float = 0.0,
+    sequential: bool = False,
+    blocks: Any = None,
+    budget: str = "uniform",
+    multiple_of: int = 1,
+    damping: float | str = "auto",
+    bias: bool | str = "auto",
+    pattern: str = "row",
+    batch_size: int = 4,
+    inplace: bool = False,
+    rng: Any = None,
+    progress: Any = None,
+) -> PruningReport:
+    """Make a transformer smaller, without retraining.
+
+    Parameters
+    ----------
+    model : transformers model
+        Of the Llama, Mistral, GPT-2, OPT, ViT or BERT family, with or without a head.
+    calibration : tensor or array, or iterable of batches
+        Token ids (rows, length), images (rows, channels, height, width), or dictionaries of model inputs;
+        padding by their ``attention_mask`` does not count. Every fifth row is held out: damping is chosen
+        and errors are reported there.
+    sparsity : float
+        Share of the inner units of the feed-forward modules to remove; of the weights to zero if not
+        structured.
+    method : str
+        Structured, as in :func:`subspan.pruning.select_units`: "goa", "obs" (the least error), "weighted_id",
+        "second_moment", "flap", ... Else "magnitude", "wanda", "sparsegpt" or "obs".
+    structured : bool
+        Remove units, which makes layers smaller, or zero single weights, which does not.
+    reconstruct : bool or "two_step"
+        Refit the matrices that read the units by least squares; "flap" repairs by its bias alone. "two_step",
+        with sequential=True, also refits both levels of every module to the dense outputs before its
+        units are chosen (GOA).
+    heads : float
+        Share of the attention heads to remove, in whole groups of heads that share keys and values.
+    sequential : bool
+        Prune front to back, every block seeing what the pruned ones before it give and fitted to what the
+        dense one gave; else all statistics are of the dense model.
+    blocks : iterable of int, optional
+        Blocks to prune; all by default.
+    budget : {"uniform", "global", "standardized"}
+        How units to remove are divided over blocks, see :func:`subspan.pruning.allocate_budget`; but for
+        "uniform", widths differ and the model is saved by :func:`save_pruned`.
+    multiple_of : int
+        Widths are multiples of this.
+    damping : float or "auto"
+        See :func:`subspan.pruning.reconstruct`.
+    bias : bool or "auto"
+        Whether the refitted matrices have a bias; "auto": if they had one.
+    pattern : {"row", "unstructured"} or "N:M"
+        Of masks.
+    batch_size : int
+        Rows that run together.
+    inplace : bool
+        Change the model itself, once everything has succeeded; else a copy.
+    rng : int, numpy.random.Generator, SeedSequence or None
+    progress : bool or callable, optional
+
+    Returns
+    -------
+    PruningReport
+        ``report.model`` is the pruned model, in evaluation mode if the given one was; ``print(report)`` the
+        table.
+
+    Raises
+    ------
+    UnknownArchitecture
+        If the family is not known or layers are quantised.
+    IllegalHeadCount
+        If the family cannot have so few heads.
+    ValueError, NotEnoughSamples, SingularMoments
+        If an argument is out of range, or the calibration does not determine the fit. The model is then as
+        before.
+
+    Notes
+    -----
+    Memory beside the model: the states between two blocks for all calibration tokens, and the moments of one
+    block. Two passes of the calibration through the model, four if sequential. With another budget than
+    "uniform" one more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from transformers import LlamaConfig, LlamaForCausalLM  # doctest: +SKIP
+    >>> model = LlamaForCausalLM(LlamaConfig(...)).eval()  # doctest: +SKIP
+    >>> report = prune_model(model, ids, sparsity=0.25, method="obs")  # doctest: +SKIP
+    >>> report.model.save_pretrained("smaller")  # doctest: +SKIP
+    """
+    start = time.perf_counter()
+    family = family_of(model)
+    request = Request(
+        sparsity=float(sparsity), heads=float(heads), method=method, structured=structured,
+        reconstruct=reconstruct, sequential=sequential, rule=budget, multiple_of=multiple_of,
+        damping=damping, pattern=pattern, bias=bias, seed=seed_word(rng),
+        blocks=as_blocks(blocks, len(blocks_of(model, family))),
+    )  # fmt: skip
+    request.check(model, family)
+    embeddings = model.get_input_embeddings()
+    vocabulary = getattr(embeddings, "num_embeddings", None)
+    batches = as_batches(calibration, batch_size, vocabulary)
+    work = model if inplace else copy.deepcopy(model)
+    before = parameters_of(work)
+    was_training = work.training
+    run = Run(work, family, request, batches, Progress(progress, len(blocks_of(work, family))))
+    try:
+        with Edits() as edits:
+            work.eval()
+            run.prune(edits)
+            _configure(work, family, request, edits)
+    finally:
+        work.train(was_training)
+    return PruningReport(
+        model=work,
+        layers=tuple(run.reports),
+        parameters_before=before,
+        parameters_after=parameters_of(work),
+        kept=run.kept,
+        settings={
+            "sparsity": sparsity, "heads": heads, "method": method, "structured": structured,
+            "reconstruct": reconstruct, "sequential": sequential, "budget": budget,
+            "damping": damping, "pattern": pattern, "rows": sum(len(b.held_out) for b in batches),
+        },
+        seconds=time.perf_counter() - start,
+        seed=request.seed,
+    )  # fmt: skip
+
+
+def parameters_of(model: torch.nn.Module) -> int:
+    """Parameters that are not zero, tied ones once."""
+    return sum(int(torch.count_nonzero(p)) for p in model.parameters())
+
+
+def _configure(model: Any, family: Family, request: Request, edits: Edits) -> None:
+    """Say the new sizes in the configuration, where it has words for them."""
+    if not request.structured:
+        return
+    config = copy.deepcopy(model.config)
+    blocks = blocks_of(model, family)
+    layers = [block.get_submodule(family.level2) for block in blocks]
+    widths = [int(weight_of(layer).shape[1]) for layer in layers]
+    setattr(config, family.width, max(widths))
+    if len(set(widths)) > 1:
+        config.subspan_widths = widths
+    if family.bias_entry and any(layer.bias is not None for layer in layers):
+        setattr(config, family.bias_entry, True)
+    if request.heads:
+        _, kept, per_group = request.head_groups(model, family)
+        config.head_dim = getattr(config, "head_dim", None) or (
+            config.hidden_size // config.num_attention_heads
+        )
+        config.num_attention_heads = kept * per_group
+        if getattr(config, "num_key_value_heads", None):
+            config.num_key_value_heads = kept
+    edits.set(model, "config", config)
