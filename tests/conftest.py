@@ -42,6 +42,7 @@ RUN_ONCE = (
     "test_bench",
     "test_examples",
     "test_plots",
+    "test_prun",
     "test_readme",
     "test_selection_methods",
     "test_testing",
