@@ -64,7 +64,8 @@ def test_planted_overlap_is_recovered_and_the_published_estimator_sees_chance(ov
     assert abs(r.d_overlap - overlap) < 0.5
     assert r.chance_level == pytest.approx(0.6)
     assert r.official == pytest.approx(r.official_chance, rel=0.15)
-    alone = official_correlation_dimension(S, W, energy=1, rng=1)
+    with pytest.warns(subspan.MisleadingEstimate, match="level of chance"):
+        alone = official_correlation_dimension(S, W, energy=1, rng=1)
     assert alone[0] == pytest.approx(alone[1], rel=0.15)
     assert np.sum(r.canonical_correlations > r.chance_edge) == overlap
 
@@ -183,6 +184,88 @@ def test_wide_features_are_sketched(rng):
     assert r.map_strong.shape == (256, 20)
     white = r.whitened(S, W)
     assert np.allclose(white[0].T @ white[0] / 1500, np.eye(20), atol=1e-8)
+
+
+SPECTRA = {
+    "1/i": 1 / np.arange(1, 301),
+    "1/i^2": 1 / np.arange(1, 301) ** 2,
+    "gap": np.where(np.arange(300) < 15, 1, 0.03),
+    "exponential": 0.9 ** np.arange(300),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_angles_of_sketches_are_the_true_ones(spectrum, rng):
+    U = np.linalg.qr(rng.standard_normal((1200, 300)))[0]
+    V = np.linalg.qr(rng.standard_normal((2500, 300)))[0]
+    S, W = (U * SPECTRA[spectrum]) @ V.T, rng.standard_normal((1200, 10))
+    d, found, true = 15, [], []
+    for seed in range(6):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # nothing in common, or much lost
+            r = diagnose(S, W, rank=(d, 10), sketch_size=200, rng=seed)
+        assert r.angles_weak is None
+        found.append(r.angles_strong.left)
+        computed = np.linalg.qr(r.whitened(S, W)[0])[0]
+        true.append(subspan.angles.canonical_angles(U[:, :d], computed).left)
+    assert all(np.all(np.diff(sines) >= 0) for sines in found)
+    ratio = np.mean(found, axis=0) / np.mean(true, axis=0)
+    assert np.all((ratio > 0.8) & (ratio < 1.7)), ratio  # first order, where sines are small
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_intervals_hold_what_the_sketch_loses(power, rng):
+    z = rng.standard_normal((2000, 60)) * np.arange(1, 61) ** -power
+    S, W = z @ rng.standard_normal((60, 1200)), z[:, 10:] @ rng.standard_normal((50, 900))
+    truth = diagnose(S, W, rank=(25, 20)).d_overlap
+    for size in (100, 400):
+        for seed in range(3):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                r = diagnose(S, W, rank=(25, 20), sketch_size=size, rng=seed)
+            assert r.interval[0] < truth < r.interval[1]
+    with pytest.warns(RuntimeWarning, match="raise sketch_size"):
+        diagnose(S, W, rank=(25, 20), sketch_size=64)
+
+
+@pytest.mark.filterwarnings("ignore:the sketch to:RuntimeWarning")
+def test_angles_shrink_with_the_sketch_and_are_reported(tmp_path, rng):
+    weights = np.arange(1, 101) ** -1.0
+    S = (rng.standard_normal((800, 100)) * weights) @ rng.standard_normal((100, 900))
+    few, many = (diagnose(S, S[:, :700], rank=8, sketch_size=k, rng=0) for k in (64, 512))
+    for side in ("strong", "weak"):
+        assert np.all(many.sketched[side].left < few.sketched[side].left)
+    assert few.angles_strong.kind == "estimate"
+    assert not few.angles_strong.rigorous
+    assert "sketch, weak directions" in few.table()
+    assert "of 8 within a sine of 0.1" in few.table()
+    assert "sketched strong directions to a median sine" in repr(few)
+    assert few.plot().axes[-1].get_title() == "Angles of the sketch to the features"
+    few.save(tmp_path / "r.npz")
+    back = subspan.load(tmp_path / "r.npz")
+    assert np.array_equal(back.angles_weak.left, few.angles_weak.left)
+    narrow = diagnose(S, S[:, :700], rank=40, sketch_size=64, rng=0)
+    assert np.all(narrow.angles_strong.left[32:] == 1)  # half of the sketch has 32 directions
+
+
+def test_the_published_estimator_carries_a_warning(rng):
+    S, W = planted(rng, 1000, 20, 20, 20)
+    r = diagnose(S, W, energy=1)
+    assert "level of chance" in r.official_warning
+    assert "WARNING" in r.table()
+    assert r.official_warning in r.table()
+    assert "warning: the published 20.0 is chance, 20.0" in repr(r)
+    assert any("Do not use" in text.get_text() for text in r.plot().axes[1].texts)
+    wide = diagnose(np.tile(S, 4), W, rank=20, sketch_size=64, rng=0)
+    assert wide.official_warning == ""
+    assert "warning" not in repr(wide).lower()
+    with (
+        pytest.warns(subspan.MisleadingEstimate, match="diagnose") as caught,
+    ):
+        official_correlation_dimension(S, W)
+    assert caught[0].filename == __file__
+    with pytest.raises(ValueError, match="strong has 1000 rows and weak 999"):
+        official_correlation_dimension(S, W[:-1])
 
 
 # ---------------------------------------------------------------- noise, bias and predictions

@@ -9,14 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..angles import CanonicalAngles
 from ..exceptions import callers_level
 from ..result import Result
 from ..selection.rows import Rows
 from .bias import Bias, as_bias
 from .budget import best_label_budget, pseudo_labels_needed
 from .labelled import explain
+from .official import WARNING
 from .ridge import predict_ridge_risk
 from .risks import Risks, predict_risk
+from .sketched import described
 
 Array = NDArray[np.float64]
 
@@ -35,17 +38,22 @@ class W2SReport(Result):
         The same as it comes out of the samples.
     interval : (float, float)
         Confidence interval of `d_overlap` at the level `confidence`, by the jackknife over groups of rows.
+        Sketches widen it, by `sketch_error` downwards and by the sum of squared sines upwards, as directions
+        that the sketch turns away are lost.
     standard_error : float
-        Of `d_overlap`.
+        Of `d_overlap`, from the choice of rows; without what a sketch adds.
     chance_level : float
         Expected raw value for independent features, ``d_strong d_weak/rows``.
     chance_edge : float
         Canonical correlations of independent features stay below this.
     official, official_chance : float
-        The published estimator and the level of chance that it measures: for comparison only. NaN where
-        one of the feature sets was sketched.
+        The published estimator and the level of chance that it measures: for comparison only, see
+        `official_warning`. NaN where one of the feature sets was sketched.
     sketch_error : float
         Change of `d_overlap` when the sketches are halved; 0 where nothing was sketched.
+    angles_strong, angles_weak : CanonicalAngles or None
+        Estimated sines of the canonical angles between the leading directions of the sketch and those of the
+        features, d of them, ascending. None where nothing was sketched, as directions are then exact.
     canonical_correlations : array, shape (min(d_strong, d_weak),)
         Raw, descending.
     spectrum_strong, spectrum_weak : array
@@ -82,6 +90,8 @@ class W2SReport(Result):
     official: float
     official_chance: float
     sketch_error: float
+    angles_strong: CanonicalAngles | None
+    angles_weak: CanonicalAngles | None
     canonical_correlations: Array
     spectrum_strong: Array
     spectrum_weak: Array
@@ -108,6 +118,17 @@ class W2SReport(Result):
     def related(self) -> bool:
         """Whether the overlap is above chance, by its confidence interval."""
         return self.interval[0] > 0
+
+    @property
+    def sketched(self) -> dict[str, CanonicalAngles]:
+        """Canonical angles of the sides, "strong" and "weak", that were sketched."""
+        sides = {"strong": self.angles_strong, "weak": self.angles_weak}
+        return {side: angles for side, angles in sides.items() if angles is not None}
+
+    @property
+    def official_warning(self) -> str:
+        """Why `official` is not to be used; empty where it was not computed."""
+        return "" if np.isnan(self.official) else WARNING
 
     def whitened(self, strong: Any, weak: Any) -> tuple[Array, Array]:
         """White coordinates of further rows, shapes (n, d_strong) and (n, d_weak)."""
@@ -208,7 +229,7 @@ class W2SReport(Result):
         Returns
         -------
         Risks
-            Without ridge its intervals take the standard error of `d_overlap` into account. With ridge the
+            Without ridge its intervals take `standard_error` and `sketch_error` into account. With ridge the
             direction of the target is that of least squares on the labels: have several times more labels
             than dimensions.
 
@@ -223,7 +244,7 @@ class W2SReport(Result):
         return predict_risk(
             *(self.d_strong, self.d_weak, self.d_overlap, n, N, noise),
             bias=known,
-            overlap_error=self.standard_error,
+            overlap_error=float(np.hypot(self.standard_error, self.sketch_error)),
         )
 
     def _predict_ridge(self, n: int, N: int, noise: float, strong: float, weak: float) -> Risks:
@@ -273,15 +294,22 @@ class W2SReport(Result):
             ),
             (
                 "  published estimator",
-                f"{self.official:.2f}, its chance level {self.official_chance:.2f}",
+                f"{self.official:.2f}, its chance level {self.official_chance:.2f}"
+                if self.official_warning
+                else "not computed from sketches",
             ),
             (
                 "correlations above chance",
                 f"{int(np.sum(self.canonical_correlations > self.chance_edge))}",
             ),
         ]
-        if self.sketch_error:
-            lines.insert(5, ("  with half the sketch", f"differs by {self.sketch_error:.2f}"))
+        if self.official_warning:
+            lines.insert(-1, ("    WARNING", self.official_warning))
+        for side, angles in self.sketched.items():
+            lines.append((f"sketch, {side} directions", described(angles)))
+        if self.sketched:
+            change = f"changes the overlap by {self.sketch_error:.2f}"
+            lines.append(("half of the sketch", change))
         if self.noise_var is not None and self.bias is not None:
             lines += [
                 ("noise variance", f"{self.noise_var:.4g} ({self.labels} labels)"),
@@ -301,6 +329,10 @@ class W2SReport(Result):
             f"<W2SReport: strong dimension {self.d_strong}, weak {self.d_weak}, overlap "
             f"{self.d_overlap:.1f} ({low:.1f} to {high:.1f}) from {self.rows} rows"
         )
+        for side, angles in self.sketched.items():
+            text += f"; sketched {side} directions to a median sine of {np.median(angles.left):.2g}"
+        if self.official_warning:
+            text += f"; warning: the published {self.official:.1f} is chance, {self.official_chance:.1f}"
         return text + ("" if self.noise_var is None else f"; noise {self.noise_var:.3g}") + ">"
 
 
