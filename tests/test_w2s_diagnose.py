@@ -19,7 +19,7 @@ from subspan.w2s import (
     rank_teachers,
 )
 from subspan.w2s.correlation import chance_edge, debiased
-from subspan.w2s.labelled import unbiased
+from subspan.w2s.labelled import explain, unbiased
 from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.host_only
@@ -326,6 +326,76 @@ def test_prediction_agrees_with_the_truth(rng):
     assert r.pseudo_labels_needed(100) > 21
 
 
+@pytest.mark.parametrize(("labels", "method"), [(120, "least_squares"), (25, "pairs")])
+def test_errors_of_noise_and_bias_are_those_found(labels, method):
+    rng = np.random.default_rng(6)
+    found, claimed = [], []
+    for _ in range(150):
+        z = rng.standard_normal((labels, 17))
+        y = z @ np.linspace(0.5, 0.1, 17) + 0.3**0.5 * rng.standard_normal(labels)
+        x = np.concatenate([z[:, :8], z[:, 4:14]], axis=1)
+        J = np.eye(18)
+        J[4:8, 8:12] = J[8:12, 4:8] = np.eye(4)
+        noise, squares, used = unbiased(x, y[:, None], J, 8)
+        assert used == method
+        found.append([noise, *squares[1:]])
+        claimed.append(np.diag(explain(x, y[:, None], J, 8).covariance))
+    ratio = np.mean(claimed, axis=0) / np.var(found, axis=0, ddof=1)
+    assert np.all((ratio > 0.6) & (ratio < 2.0)), ratio  # the jackknife errs upwards
+
+
+def test_intervals_know_how_few_the_labels_are(rng):
+    S, W, y, _, _ = latent_problem(rng, 6000, 20, 30, 12, 0.2)
+    widths = []
+    for count in (100, 400, 4000):
+        r = diagnose(S, W, labels=np.where(np.arange(6000) < count, y, np.nan), energy=1)
+        risks = r.predict(200, 10**5)
+        low, high = risks.interval("w2s")
+        widths.append(high - low)
+        known = r.predict(200, 10**5, noise_var=r.noise_var, bias=r.bias)
+        assert not known.label_covariance.any()
+        low, high = known.interval("w2s")
+        assert high - low < widths[-1]
+        half = r.predict(200, 10**5, noise_var=0.2).label_covariance
+        assert not half[0].any()
+        assert half[1:, 1:].any()
+    assert widths[0] > widths[1] > widths[2]
+    assert "±" in r.table()
+
+
+def test_intervals_from_labels_cover_single_runs():
+    """Labels for the diagnosis drawn anew each time, and a run of the true setting."""
+    rng = np.random.default_rng(2)
+    S, W, y, bias, unseen = latent_problem(rng, 40000, 10, 12, 5, 0.3)
+    report = diagnose(S, W, energy=1)
+    part = Bias(bias.weak - unseen, bias.strong - unseen, bias.student - unseen, bias.leak)
+    truth = predict_risk(10, 12, 5, 2000, 10**5, 0.3 + unseen, bias=part)
+    runs = {name: truth.draw(200, rng=3)[name] for name in ("weak", "w2s")}
+    inside = {"weak": [], "w2s": []}
+    for trial in range(200):
+        rows = rng.choice(40000, 60, replace=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no sure gap
+            r = report.with_labels(S[rows], W[rows], y[rows]).predict(2000, 10**5)
+        for name, seen in inside.items():
+            low, high = r.interval(name, 0.9, runs=400, rng=trial)
+            seen.append(low <= runs[name][trial] <= high)
+    for name, seen in inside.items():
+        assert np.mean(seen) > 0.8, name
+
+
+def test_a_gap_within_the_error_of_the_labels_is_no_ratio(rng):
+    S, W, y, _, _ = latent_problem(rng, 3000, 20, 22, 18, 1.0)
+    report = diagnose(S, W, energy=1)
+    with pytest.warns(RuntimeWarning, match="do not differ"):
+        few = report.with_labels(S[:60], W[:60], y[:60]).predict(5000, 100)
+    assert np.isnan(few.pgr)
+    assert np.isfinite(few.w2s)
+    grid = report.with_labels(S, W, y).predict(np.array([22, 100, 200]), 10**4)
+    assert np.isnan(grid.pgr[0])
+    assert np.isfinite(grid.pgr[1:]).all()
+
+
 def test_ridge_prediction_agrees_with_the_truth(rng):
     S, W, y, _, unseen = latent_problem(rng, 8000, 20, 30, 12, 0.2)
     S, W = S * np.arange(1, 21) ** -0.5, W * np.arange(1, 31) ** -0.5
@@ -370,14 +440,14 @@ def test_ranking_of_teachers(tmp_path, rng):
 
 
 def test_report_prints_saves_and_draws(tmp_path, rng):
-    S, W, y, _, _ = latent_problem(rng, 400, 8, 10, 4, 0.3)
+    S, W, y, _, _ = latent_problem(rng, 2000, 8, 10, 4, 0.3)
     r = diagnose(S, W, labels=y, energy=1)
     d_strong, d_weak, overlap = r
     assert (d_strong, d_weak, overlap) == (8, 10, r.d_overlap)
     r.save(tmp_path / "r.npz")
     back = subspan.load(tmp_path / "r.npz")
     assert repr(back) == repr(r)
-    assert back.predict(50, 100).w2s == r.predict(50, 100).w2s
+    assert back.predict(20, 100).w2s == r.predict(20, 100).w2s
     assert "published estimator" in r.table()
     assert "noise variance" in r.table()
     figure = r.plot()

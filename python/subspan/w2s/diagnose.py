@@ -192,6 +192,7 @@ def diagnose(
         labels=0,
         target=None,
         target_square=float("nan"),
+        label_covariance=None,
         moment=both.T @ second @ both,
         map_strong=S.map,
         map_weak=W.map,

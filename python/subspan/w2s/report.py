@@ -69,6 +69,9 @@ class W2SReport(Result):
         ``E[x f*]`` in white coordinates x, strong first, from the labels.
     target_square : float
         ``E[f*^2]``; NaN without labels.
+    label_covariance : array, shape (5, 5), or None
+        Covariance of the estimates of `noise_var` and of the squares weak, strong, student and leak of
+        `bias`, by the jackknife over groups of labelled rows; None without labels.
     moment : array, shape (d_strong + d_weak, d_strong + d_weak)
         Second moment of the whitened features.
     map_strong, map_weak : array, shape (D, d)
@@ -101,6 +104,7 @@ class W2SReport(Result):
     labels: int
     target: Array | None
     target_square: float
+    label_covariance: Array | None
     moment: Array
     map_strong: Array
     map_weak: Array
@@ -197,6 +201,7 @@ class W2SReport(Result):
             labels=found.labels,
             target=found.target,
             target_square=found.square,
+            label_covariance=found.covariance,
         )
 
     def _setting(self, noise_var: float | None, bias: Any) -> tuple[float, Bias]:
@@ -229,7 +234,8 @@ class W2SReport(Result):
         Returns
         -------
         Risks
-            Without ridge its intervals take `standard_error` and `sketch_error` into account. With ridge the
+            Without ridge its intervals take `standard_error`, `sketch_error` and, for noise and bias from
+            labels, `label_covariance` into account; what a call gives counts as known. With ridge the
             direction of the target is that of least squares on the labels: have several times more labels
             than dimensions.
 
@@ -238,6 +244,7 @@ class W2SReport(Result):
         ValueError
             If ridge is given and the report has no labels.
         """
+        given_noise, given_bias = noise_var is not None, bias is not None
         noise, known = self._setting(noise_var, bias)
         if ridge is not None:
             return self._predict_ridge(n, N, noise, *ridge)
@@ -245,7 +252,15 @@ class W2SReport(Result):
             *(self.d_strong, self.d_weak, self.d_overlap, n, N, noise),
             bias=known,
             overlap_error=float(np.hypot(self.standard_error, self.sketch_error)),
+            label_covariance=self._uncertain(given_noise, given_bias),
         )
+
+    def _uncertain(self, noise: bool, bias: bool) -> Array | None:
+        """Covariance of what the labels say and the caller does not."""
+        if self.label_covariance is None:
+            return None
+        unknown = np.array([not noise, *(not bias,) * 4])
+        return self.label_covariance * np.outer(unknown, unknown)
 
     def _predict_ridge(self, n: int, N: int, noise: float, strong: float, weak: float) -> Risks:
         if self.target is None:
@@ -310,10 +325,12 @@ class W2SReport(Result):
         if self.sketched:
             change = f"changes the overlap by {self.sketch_error:.2f}"
             lines.append(("half of the sketch", change))
-        if self.noise_var is not None and self.bias is not None:
+        if self.label_covariance is not None and self.bias is not None:
+            b, error = self.bias, np.sqrt(np.diag(self.label_covariance))
+            sides = f"{b.weak:.4g} ± {error[1]:.2g}, {b.strong:.4g} ± {error[2]:.2g}"
             lines += [
-                ("noise variance", f"{self.noise_var:.4g} ({self.labels} labels)"),
-                ("bias of weak, strong", f"{self.bias.weak:.4g}, {self.bias.strong:.4g}"),
+                ("noise variance", f"{self.noise_var:.4g} ± {error[0]:.2g} ({self.labels} labels)"),
+                ("bias of weak, strong", sides),
             ]
         return "\n".join(f"{name:<28}{value}" for name, value in lines)
 
