@@ -132,6 +132,11 @@ class WeakToStrongRegressor(RegressorMixin, _WeakToStrong):  # type: ignore[misc
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows do not agree, there are none with or none without label, or a setting is out of range.
         """
         ridge = as_tolerance(self.ridge, "ridge")
         check_head(self.head)
@@ -150,7 +155,7 @@ class WeakToStrongRegressor(RegressorMixin, _WeakToStrong):  # type: ignore[misc
         return regression_head(self.head, x, y, ridge, intercept=self.fit_intercept)
 
     def predict(self, X: Any) -> Array:
-        """Predictions of the student."""
+        """Predictions of the student for features X of shape (n, D_s), shape (n,)."""
         return np.asarray(self._student(X)[:, 0])
 
 
@@ -227,6 +232,12 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows do not agree, there are none with or none without label, there is one class only, or a
+            setting is out of range.
         """
         y = np.asarray(y)
         if y.ndim != 1 or y.dtype.kind not in "iub":
@@ -253,11 +264,11 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """Probabilities of the classes by the student."""
+        """Probabilities of the classes by the student, for features X of shape (n, D_s)."""
         return softmax(self._student(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Classes by the student."""
+        """Classes by the student, for features X of shape (n, D_s)."""
         return np.asarray(self.classes_[np.argmax(self._student(X), axis=1)])
 
 
@@ -279,6 +290,11 @@ def fit(
     -------
     WeakToStrongRegressor or WeakToStrongClassifier
         Fitted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the estimators do.
 
     Examples
     --------

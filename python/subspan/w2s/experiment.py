@@ -38,6 +38,15 @@ class Measurements(Result):
         Directions that the models were fitted on.
     head : str
         What was fitted on them; empty for least squares or softmax regression.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.w2s import W2SExperiment
+    >>> x = np.random.default_rng(0).standard_normal((900, 12))
+    >>> found = W2SExperiment().run(x[:, :8], x[:, 4:], x[:, 5], n=[20, 40], N=[400], seeds=range(3))
+    >>> found.weak.shape, found.standard_error("w2s").shape
+    ((2, 1), (2, 1))
     """
 
     errors: Array
@@ -78,7 +87,16 @@ class Measurements(Result):
         return self._mean("strong_ceiling")
 
     def standard_error(self, name: str) -> Array:
-        """Standard error of the mean of an estimator, shape (len(n), len(N))."""
+        """Standard error of the mean of an estimator, shape (len(n), len(N)).
+
+        Parameters
+        ----------
+        name : {"weak", "w2s", "strong_baseline", "strong_ceiling"}
+
+        Returns
+        -------
+        array
+        """
         sample = self.errors[NAMES.index(name)]
         return np.asarray(sample.std(axis=-1, ddof=1) / np.sqrt(sample.shape[-1]))
 
@@ -86,6 +104,15 @@ class Measurements(Result):
         """Performance gap recovery of the means, and its interval by the jackknife over seeds.
 
         NaN, with a warning, where the gap is below twice its standard error.
+
+        Parameters
+        ----------
+        level : float
+            Of the interval.
+
+        Returns
+        -------
+        (pgr, low, high) : tuple of arrays, shape (len(n), len(N))
         """
         weak, w2s, _, ceiling = self.errors
         gap = weak - ceiling
@@ -94,7 +121,17 @@ class Measurements(Result):
         return self._jackknife(whole, [weak - w2s, gap], level)
 
     def opr(self, level: float = 0.95) -> tuple[Array, Array, Array]:
-        """Outperforming ratio of the mean errors, and its interval by the jackknife over seeds."""
+        """Outperforming ratio of the mean errors, and its interval by the jackknife over seeds.
+
+        Parameters
+        ----------
+        level : float
+            Of the interval.
+
+        Returns
+        -------
+        (opr, low, high) : tuple of arrays, shape (len(n), len(N))
+        """
         _, w2s, strong, _ = self.errors
         return self._jackknife(outperforming(strong.mean(-1), w2s.mean(-1)), [strong, w2s], level)
 
@@ -145,10 +182,16 @@ class W2SExperiment:
     rank : (int, int), optional
         Numbers of directions (strong, weak) instead.
     intercept : bool
+        Fit intercepts; leading directions are then those of centered features.
     loss : str
         Of the student in classification, see :class:`WeakToStrongClassifier`.
     head : TorchHead, optional
         Trains all models by gradient descent in PyTorch, linear or with a hidden layer, instead.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `task` is unknown, `ridge` is negative or `head` cannot be fitted.
 
     Examples
     --------

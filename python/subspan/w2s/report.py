@@ -19,7 +19,6 @@ from .labelled import explain
 from .official import WARNING
 from .ridge import predict_ridge_risk
 from .risks import Risks, predict_risk
-from .sketched import described
 
 Array = NDArray[np.float64]
 
@@ -80,6 +79,17 @@ class W2SReport(Result):
         Mean of strong and weak features, where they were centered.
     sketch_size, confidence, seed
         Settings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.w2s import diagnose
+    >>> x = np.random.default_rng(0).standard_normal((4000, 50))
+    >>> y = x[:, 25] + np.random.default_rng(1).standard_normal(4000)
+    >>> report = diagnose(x[:, :30], x[:, 20:], labels=y, energy=1)
+    >>> d_strong, d_weak, d_overlap = report
+    >>> report.best_label_budget(N=1000) > d_weak, report.predict(n=100, N=1000).happens
+    (True, True)
     """
 
     d_strong: int
@@ -135,7 +145,21 @@ class W2SReport(Result):
         return "" if np.isnan(self.official) else WARNING
 
     def whitened(self, strong: Any, weak: Any) -> tuple[Array, Array]:
-        """White coordinates of further rows, shapes (n, d_strong) and (n, d_weak)."""
+        """White coordinates of further rows.
+
+        Parameters
+        ----------
+        strong, weak : array, shape (n, D_s) and (n, D_w)
+
+        Returns
+        -------
+        tuple of arrays, shape (n, d_strong) and (n, d_weak)
+
+        Raises
+        ------
+        ValueError
+            If the columns are not those of the diagnosed features, or rows do not agree.
+        """
         from .moments import PairedMoments
         from .pairs import paired_tiles
 
@@ -283,59 +307,59 @@ class W2SReport(Result):
         )
 
     def best_label_budget(self, N: int, **options: Any) -> int:
-        """Return the number of labels at which pseudo-labels help most, see :func:`best_label_budget`."""
+        """Return the number of labels at which pseudo-labels help most, see :func:`best_label_budget`.
+
+        Parameters
+        ----------
+        N : int
+        **options
+            `noise_var` and `bias`, by default those of the labels as for :meth:`predict`, and the options of
+            the function.
+
+        Returns
+        -------
+        int
+        """
         noise, bias = self._setting(options.pop("noise_var", None), options.pop("bias", None))
         dims = self.d_strong, self.d_weak, self.d_overlap
         return best_label_budget(*dims, N, noise, bias=bias, **options)
 
     def pseudo_labels_needed(self, n: int, **options: Any) -> float:
-        """Return the N from which more does not help, see :func:`pseudo_labels_needed`."""
+        """Return the N from which more does not help, see :func:`pseudo_labels_needed`.
+
+        Parameters
+        ----------
+        n : int
+        **options
+            `noise_var` and `bias`, by default those of the labels as for :meth:`predict`, and the options of
+            the function.
+
+        Returns
+        -------
+        float
+        """
         noise, bias = self._setting(options.pop("noise_var", None), options.pop("bias", None))
         dims = self.d_strong, self.d_weak, self.d_overlap
         return pseudo_labels_needed(*dims, n, noise, bias=bias, **options)
 
     def table(self) -> str:
         """The main numbers as text."""
-        low, high = self.interval
-        lines = [
-            ("rows", f"{self.rows}"),
-            ("strong dimension", f"{self.d_strong} of {len(self.spectrum_strong)}"),
-            ("weak dimension", f"{self.d_weak} of {len(self.spectrum_weak)}"),
-            ("correlation dimension", f"{self.d_overlap:.2f}"),
-            (f"  {self.confidence:.0%} interval", f"{low:.2f} to {high:.2f}"),
-            (
-                "  before debiasing",
-                f"{self.d_overlap_raw:.2f}, of which chance {self.chance_level:.2f}",
-            ),
-            (
-                "  published estimator",
-                f"{self.official:.2f}, its chance level {self.official_chance:.2f}"
-                if self.official_warning
-                else "not computed from sketches",
-            ),
-            (
-                "correlations above chance",
-                f"{int(np.sum(self.canonical_correlations > self.chance_edge))}",
-            ),
-        ]
-        if self.official_warning:
-            lines.insert(-1, ("    WARNING", self.official_warning))
-        for side, angles in self.sketched.items():
-            lines.append((f"sketch, {side} directions", described(angles)))
-        if self.sketched:
-            change = f"changes the overlap by {self.sketch_error:.2f}"
-            lines.append(("half of the sketch", change))
-        if self.label_covariance is not None and self.bias is not None:
-            b, error = self.bias, np.sqrt(np.diag(self.label_covariance))
-            sides = f"{b.weak:.4g} ± {error[1]:.2g}, {b.strong:.4g} ± {error[2]:.2g}"
-            lines += [
-                ("noise variance", f"{self.noise_var:.4g} ± {error[0]:.2g} ({self.labels} labels)"),
-                ("bias of weak, strong", sides),
-            ]
-        return "\n".join(f"{name:<28}{value}" for name, value in lines)
+        from .report_table import table
+
+        return table(self)
 
     def plot(self, **options: Any) -> Any:
-        """Draw spectra, correlations and predicted risks, see :func:`subspan.plots.weak_to_strong`."""
+        """Draw spectra, correlations and predicted risks, see :func:`subspan.plots.weak_to_strong`.
+
+        Parameters
+        ----------
+        **options
+            `n` and `N` of that function.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
         from ..plots import weak_to_strong
 
         return weak_to_strong(self, **options)

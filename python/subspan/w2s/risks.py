@@ -52,6 +52,17 @@ class Risks(Result):
     label_covariance : array, shape (5, 5), or None
         Covariance of the estimates of `noise_var` and of the four squares of `bias`, which :meth:`interval`
         and the refusal of a `pgr` without a gap take into account; None where they are given.
+
+    Examples
+    --------
+    >>> from subspan.w2s import predict_risk
+    >>> r = predict_risk(100, 200, 10, n=400, N=4000, noise_var=0.01)
+    >>> weak, w2s, strong_baseline, strong_ceiling = r
+    >>> r.happens, r.gain == weak - w2s
+    (True, True)
+    >>> low, high = r.interval("pgr", 0.9)
+    >>> low < r.pgr < high
+    True
     """
 
     weak: Any
@@ -118,6 +129,20 @@ class Risks(Result):
         The law is that of Gaussian features; see :func:`subspan.w2s.spread.draw_risks` for what is
         assumed. Each run draws the correlation dimension anew with the standard error `overlap_error`, and
         noise and bias with `label_covariance`, negative ones being put at zero.
+
+        Parameters
+        ----------
+        runs : int
+        rng : int, numpy.random.Generator or None
+
+        Returns
+        -------
+        dict of str to array, shape (runs, ...)
+
+        Raises
+        ------
+        ValueError
+            For predictions with ridge.
         """
         if self.method == "equivalent":
             raise ValueError("single runs can be drawn without ridge only")

@@ -69,6 +69,8 @@ class TorchHead:
     >>> y = (x[:, 10] > 0).astype(int)
     >>> experiment = W2SExperiment("classification", head=TorchHead(hidden=8, epochs=20))
     >>> found = experiment.run(x[:, :15], x[:, 10:], y, n=[80], N=[300], seeds=range(2))  # doctest: +SKIP
+    >>> experiment.head.hidden
+    8
     """
 
     hidden: int = 0
