@@ -218,8 +218,48 @@ def planted_sentences(rng, m=1500):
     return {**data, "genres": np.where(fiction, "k", "a"), "persons": persons}
 
 
-def test_weak_to_strong(monkeypatch, tmp_path, capsys, rng):
-    script = EXAMPLES / "weak_to_strong" / "run.py"
+@pytest.fixture
+def weak_to_strong(monkeypatch):
+    """The folder of the example, whose scripts share a module."""
+    folder = EXAMPLES / "weak_to_strong"
+    monkeypatch.syspath_prepend(folder)
+    yield folder
+    sys.modules.pop("compare", None)
+
+
+def test_weak_to_strong_on_digits(weak_to_strong, monkeypatch, tmp_path, capsys):
+    for needed in ("matplotlib", "sklearn"):
+        pytest.importorskip(needed)
+    shutil.copy(weak_to_strong / "README.md", tmp_path)
+    run = runpy.run_path(str(weak_to_strong / "digits.py"))["main"].__globals__
+    monkeypatch.setitem(run, "FEW", (100,))
+    monkeypatch.setitem(run, "TRAINED", (4, 16))
+    monkeypatch.setitem(run, "SEEDS", range(4))
+    monkeypatch.setattr(sys, "argv", ["digits.py", "--out", str(tmp_path)])
+    run["main"]()
+    printed = capsys.readouterr().out
+    cells = [
+        line.split("|") for line in printed.splitlines() if line.startswith(("| ran", "| tra"))
+    ]
+    assert len(cells) == 5
+    pairs = np.array([[line[5].split("/"), line[6].split("/")] for line in cells], float)
+    assert np.all(np.abs(np.log(pairs[..., 0] / pairs[..., 1])) < 0.15)  # teachers and students
+    tau = float(printed.split("Kendall's tau")[1])
+    assert tau >= 0.6
+    assert (tmp_path / "digits.png").exists()
+    assert "\n".join(printed.splitlines()[:5]) in (tmp_path / "README.md").read_text()
+
+
+def test_weak_to_strong_page_holds_agreeing_ranks(weak_to_strong):
+    """Every ranking on the page, of text and of images, agrees as well as was asked for."""
+    page = (weak_to_strong / "README.md").read_text()
+    taus = [float(line.split()[-1]) for line in page.splitlines() if "Kendall's tau" in line]
+    assert len(taus) == 6
+    assert min(taus) >= 0.6
+
+
+def test_weak_to_strong(weak_to_strong, monkeypatch, tmp_path, capsys, rng):
+    script = weak_to_strong / "run.py"
     np.savez(tmp_path / "features.npz", **planted_sentences(rng, 12000))
     page = (script.parent / "README.md").read_text()
     (tmp_path / "README.md").write_text(page)

@@ -19,7 +19,7 @@ from subspan.w2s import (
     rank_teachers,
 )
 from subspan.w2s.correlation import chance_edge, debiased
-from subspan.w2s.labelled import unbiased
+from subspan.w2s.labelled import explain, unbiased
 from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.host_only
@@ -64,7 +64,8 @@ def test_planted_overlap_is_recovered_and_the_published_estimator_sees_chance(ov
     assert abs(r.d_overlap - overlap) < 0.5
     assert r.chance_level == pytest.approx(0.6)
     assert r.official == pytest.approx(r.official_chance, rel=0.15)
-    alone = official_correlation_dimension(S, W, energy=1, rng=1)
+    with pytest.warns(subspan.MisleadingEstimate, match="level of chance"):
+        alone = official_correlation_dimension(S, W, energy=1, rng=1)
     assert alone[0] == pytest.approx(alone[1], rel=0.15)
     assert np.sum(r.canonical_correlations > r.chance_edge) == overlap
 
@@ -185,6 +186,88 @@ def test_wide_features_are_sketched(rng):
     assert np.allclose(white[0].T @ white[0] / 1500, np.eye(20), atol=1e-8)
 
 
+SPECTRA = {
+    "1/i": 1 / np.arange(1, 301),
+    "1/i^2": 1 / np.arange(1, 301) ** 2,
+    "gap": np.where(np.arange(300) < 15, 1, 0.03),
+    "exponential": 0.9 ** np.arange(300),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_angles_of_sketches_are_the_true_ones(spectrum, rng):
+    U = np.linalg.qr(rng.standard_normal((1200, 300)))[0]
+    V = np.linalg.qr(rng.standard_normal((2500, 300)))[0]
+    S, W = (U * SPECTRA[spectrum]) @ V.T, rng.standard_normal((1200, 10))
+    d, found, true = 15, [], []
+    for seed in range(6):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # nothing in common, or much lost
+            r = diagnose(S, W, rank=(d, 10), sketch_size=200, rng=seed)
+        assert r.angles_weak is None
+        found.append(r.angles_strong.left)
+        computed = np.linalg.qr(r.whitened(S, W)[0])[0]
+        true.append(subspan.angles.canonical_angles(U[:, :d], computed).left)
+    assert all(np.all(np.diff(sines) >= 0) for sines in found)
+    ratio = np.mean(found, axis=0) / np.mean(true, axis=0)
+    assert np.all((ratio > 0.8) & (ratio < 1.7)), ratio  # first order, where sines are small
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_intervals_hold_what_the_sketch_loses(power, rng):
+    z = rng.standard_normal((2000, 60)) * np.arange(1, 61) ** -power
+    S, W = z @ rng.standard_normal((60, 1200)), z[:, 10:] @ rng.standard_normal((50, 900))
+    truth = diagnose(S, W, rank=(25, 20)).d_overlap
+    for size in (100, 400):
+        for seed in range(3):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                r = diagnose(S, W, rank=(25, 20), sketch_size=size, rng=seed)
+            assert r.interval[0] < truth < r.interval[1]
+    with pytest.warns(RuntimeWarning, match="raise sketch_size"):
+        diagnose(S, W, rank=(25, 20), sketch_size=64)
+
+
+@pytest.mark.filterwarnings("ignore:the sketch to:RuntimeWarning")
+def test_angles_shrink_with_the_sketch_and_are_reported(tmp_path, rng):
+    weights = np.arange(1, 101) ** -1.0
+    S = (rng.standard_normal((800, 100)) * weights) @ rng.standard_normal((100, 900))
+    few, many = (diagnose(S, S[:, :700], rank=8, sketch_size=k, rng=0) for k in (64, 512))
+    for side in ("strong", "weak"):
+        assert np.all(many.sketched[side].left < few.sketched[side].left)
+    assert few.angles_strong.kind == "estimate"
+    assert not few.angles_strong.rigorous
+    assert "sketch, weak directions" in few.table()
+    assert "of 8 within a sine of 0.1" in few.table()
+    assert "sketched strong directions to a median sine" in repr(few)
+    assert few.plot().axes[-1].get_title() == "Angles of the sketch to the features"
+    few.save(tmp_path / "r.npz")
+    back = subspan.load(tmp_path / "r.npz")
+    assert np.array_equal(back.angles_weak.left, few.angles_weak.left)
+    narrow = diagnose(S, S[:, :700], rank=40, sketch_size=64, rng=0)
+    assert np.all(narrow.angles_strong.left[32:] == 1)  # half of the sketch has 32 directions
+
+
+def test_the_published_estimator_carries_a_warning(rng):
+    S, W = planted(rng, 1000, 20, 20, 20)
+    r = diagnose(S, W, energy=1)
+    assert "level of chance" in r.official_warning
+    assert "WARNING" in r.table()
+    assert r.official_warning in r.table()
+    assert "warning: the published 20.0 is chance, 20.0" in repr(r)
+    assert any("Do not use" in text.get_text() for text in r.plot().axes[1].texts)
+    wide = diagnose(np.tile(S, 4), W, rank=20, sketch_size=64, rng=0)
+    assert wide.official_warning == ""
+    assert "warning" not in repr(wide).lower()
+    with (
+        pytest.warns(subspan.MisleadingEstimate, match="diagnose") as caught,
+    ):
+        official_correlation_dimension(S, W)
+    assert caught[0].filename == __file__
+    with pytest.raises(ValueError, match="strong has 1000 rows and weak 999"):
+        official_correlation_dimension(S, W[:-1])
+
+
 # ---------------------------------------------------------------- noise, bias and predictions
 
 
@@ -243,6 +326,76 @@ def test_prediction_agrees_with_the_truth(rng):
     assert r.pseudo_labels_needed(100) > 21
 
 
+@pytest.mark.parametrize(("labels", "method"), [(120, "least_squares"), (25, "pairs")])
+def test_errors_of_noise_and_bias_are_those_found(labels, method):
+    rng = np.random.default_rng(6)
+    found, claimed = [], []
+    for _ in range(150):
+        z = rng.standard_normal((labels, 17))
+        y = z @ np.linspace(0.5, 0.1, 17) + 0.3**0.5 * rng.standard_normal(labels)
+        x = np.concatenate([z[:, :8], z[:, 4:14]], axis=1)
+        J = np.eye(18)
+        J[4:8, 8:12] = J[8:12, 4:8] = np.eye(4)
+        noise, squares, used = unbiased(x, y[:, None], J, 8)
+        assert used == method
+        found.append([noise, *squares[1:]])
+        claimed.append(np.diag(explain(x, y[:, None], J, 8).covariance))
+    ratio = np.mean(claimed, axis=0) / np.var(found, axis=0, ddof=1)
+    assert np.all((ratio > 0.6) & (ratio < 2.0)), ratio  # the jackknife errs upwards
+
+
+def test_intervals_know_how_few_the_labels_are(rng):
+    S, W, y, _, _ = latent_problem(rng, 6000, 20, 30, 12, 0.2)
+    widths = []
+    for count in (100, 400, 4000):
+        r = diagnose(S, W, labels=np.where(np.arange(6000) < count, y, np.nan), energy=1)
+        risks = r.predict(200, 10**5)
+        low, high = risks.interval("w2s")
+        widths.append(high - low)
+        known = r.predict(200, 10**5, noise_var=r.noise_var, bias=r.bias)
+        assert not known.label_covariance.any()
+        low, high = known.interval("w2s")
+        assert high - low < widths[-1]
+        half = r.predict(200, 10**5, noise_var=0.2).label_covariance
+        assert not half[0].any()
+        assert half[1:, 1:].any()
+    assert widths[0] > widths[1] > widths[2]
+    assert "±" in r.table()
+
+
+def test_intervals_from_labels_cover_single_runs():
+    """Labels for the diagnosis drawn anew each time, and a run of the true setting."""
+    rng = np.random.default_rng(2)
+    S, W, y, bias, unseen = latent_problem(rng, 40000, 10, 12, 5, 0.3)
+    report = diagnose(S, W, energy=1)
+    part = Bias(bias.weak - unseen, bias.strong - unseen, bias.student - unseen, bias.leak)
+    truth = predict_risk(10, 12, 5, 2000, 10**5, 0.3 + unseen, bias=part)
+    runs = {name: truth.draw(200, rng=3)[name] for name in ("weak", "w2s")}
+    inside = {"weak": [], "w2s": []}
+    for trial in range(200):
+        rows = rng.choice(40000, 60, replace=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no sure gap
+            r = report.with_labels(S[rows], W[rows], y[rows]).predict(2000, 10**5)
+        for name, seen in inside.items():
+            low, high = r.interval(name, 0.9, runs=400, rng=trial)
+            seen.append(low <= runs[name][trial] <= high)
+    for name, seen in inside.items():
+        assert np.mean(seen) > 0.8, name
+
+
+def test_a_gap_within_the_error_of_the_labels_is_no_ratio(rng):
+    S, W, y, _, _ = latent_problem(rng, 3000, 20, 22, 18, 1.0)
+    report = diagnose(S, W, energy=1)
+    with pytest.warns(RuntimeWarning, match="do not differ"):
+        few = report.with_labels(S[:60], W[:60], y[:60]).predict(5000, 100)
+    assert np.isnan(few.pgr)
+    assert np.isfinite(few.w2s)
+    grid = report.with_labels(S, W, y).predict(np.array([22, 100, 200]), 10**4)
+    assert np.isnan(grid.pgr[0])
+    assert np.isfinite(grid.pgr[1:]).all()
+
+
 def test_ridge_prediction_agrees_with_the_truth(rng):
     S, W, y, _, unseen = latent_problem(rng, 8000, 20, 30, 12, 0.2)
     S, W = S * np.arange(1, 21) ** -0.5, W * np.arange(1, 31) ** -0.5
@@ -287,14 +440,14 @@ def test_ranking_of_teachers(tmp_path, rng):
 
 
 def test_report_prints_saves_and_draws(tmp_path, rng):
-    S, W, y, _, _ = latent_problem(rng, 400, 8, 10, 4, 0.3)
+    S, W, y, _, _ = latent_problem(rng, 2000, 8, 10, 4, 0.3)
     r = diagnose(S, W, labels=y, energy=1)
     d_strong, d_weak, overlap = r
     assert (d_strong, d_weak, overlap) == (8, 10, r.d_overlap)
     r.save(tmp_path / "r.npz")
     back = subspan.load(tmp_path / "r.npz")
     assert repr(back) == repr(r)
-    assert back.predict(50, 100).w2s == r.predict(50, 100).w2s
+    assert back.predict(20, 100).w2s == r.predict(20, 100).w2s
     assert "published estimator" in r.table()
     assert "noise variance" in r.table()
     figure = r.plot()

@@ -282,3 +282,28 @@ def test_refusals(change, error, message):
     given = {"d_strong": 100, "d_weak": 200, "d_overlap": 50, "n": 500, "N": 500, "noise_var": 1.0}
     with pytest.raises(error, match=message):
         predict_risk(**(given | change))
+
+
+def test_recovery_without_a_gap_is_no_ratio():
+    """The same features, biased alike, and so many labels that the teacher is at its ceiling."""
+    with pytest.warns(RuntimeWarning, match="do not differ"):
+        r = predict_risk(10, 10, 10, 10**9, 100, 0.0, bias=(0.1, 0.1, 0.1, 0.0))
+    assert np.isnan(r.pgr)
+    assert r.weak == pytest.approx(r.strong_ceiling)
+    with pytest.warns(RuntimeWarning, match="do not differ"):
+        both = predict_risk(
+            10,
+            20,
+            5,
+            np.array([50, 100]),
+            1000,
+            1.0,
+            label_covariance=np.diag([0, 0.02, 0.02, 0, 0]),
+        )
+    gap = both.weak - both.strong_ceiling
+    slopes = 1 + 20 / (both.n - 21), 1 + 10 / (both.n + 1000 - 11)
+    assert np.array_equal(np.isnan(both.pgr), gap < 2 * 0.02**0.5 * np.hypot(*slopes))
+    assert np.isnan(both.pgr).tolist() == [False, True]
+    for wrong in (np.eye(4), np.full((5, 5), np.nan), np.triu(np.ones((5, 5)))):
+        with pytest.raises(ValueError, match="label_covariance"):
+            predict_risk(10, 20, 5, 50, 1000, 1.0, label_covariance=wrong)

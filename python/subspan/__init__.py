@@ -11,7 +11,7 @@ from .chunks import chunks
 from .config import show_config
 from .cur import CURDecomposition, cur
 from .eigen import EighResult, eigh
-from .exceptions import DeviceUnavailable, ToleranceNotMet
+from .exceptions import DeviceUnavailable, MisleadingEstimate, ToleranceNotMet
 from .generalized_nystrom import generalized_nystrom
 from .interp import InterpolativeDecomposition, interpolative
 from .kernel_matrix import KernelMatrix, kernel
@@ -29,6 +29,7 @@ __all__ = [
     "ErrorEstimate",
     "InterpolativeDecomposition",
     "KernelMatrix",
+    "MisleadingEstimate",
     "PivotedCholesky",
     "PivotedQR",
     "Plan",

@@ -10,6 +10,10 @@ class ToleranceNotMet(UserWarning):
     """The requested tolerance was not reached; the result says so in ``converged``."""
 
 
+class MisleadingEstimate(UserWarning):
+    """A published estimator was asked for that does not measure what it is named after."""
+
+
 class DeviceUnavailable(RuntimeError):
     """The requested device cannot be used; the message says how to get it."""
 
@@ -22,4 +26,4 @@ def callers_level() -> int:
     return level
 
 
-__all__ = ["DeviceUnavailable", "ToleranceNotMet", "callers_level"]
+__all__ = ["DeviceUnavailable", "MisleadingEstimate", "ToleranceNotMet", "callers_level"]

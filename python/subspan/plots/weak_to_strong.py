@@ -25,7 +25,8 @@ def weak_to_strong(report: W2SReport, *, n: Any = None, N: int | None = None) ->
     Returns
     -------
     matplotlib.figure.Figure
-        Write it with ``figure.savefig("picture.png")``.
+        Write it with ``figure.savefig("picture.png")``. Of sketched features it also shows the canonical
+        angles between their leading directions and the true ones.
 
     Raises
     ------
@@ -39,8 +40,9 @@ def weak_to_strong(report: W2SReport, *, n: Any = None, N: int | None = None) ->
     >>> x = np.random.default_rng(0).standard_normal((500, 30))
     >>> figure = plots.weak_to_strong(w2s.diagnose(x[:, :20], x[:, 15:]))  # doctest: +SKIP
     """
-    figure = new_figure(12.5, 4.0)
-    spectra, correlations, risks = figure.subplots(1, 3)
+    panels = 4 if report.sketched else 3
+    figure = new_figure(12.5 * panels / 3, 4.0)
+    spectra, correlations, risks, *more = figure.subplots(1, panels)
     _draw_spectra(spectra, report)
     _draw_correlations(correlations, report)
     if N is None:
@@ -49,6 +51,8 @@ def weak_to_strong(report: W2SReport, *, n: Any = None, N: int | None = None) ->
         d = report.d_weak
         n = np.unique(np.geomspace(1.2 * d + 2, 20 * d + 20, 60).astype(np.int64))
     _draw_risks(risks, report, np.asarray(n), N)
+    if more:
+        _draw_angles(more[0], report)
     low, high = report.interval
     figure.suptitle(
         f"correlation dimension {report.d_overlap:.1f} ({low:.1f} to {high:.1f}) of strong "
@@ -83,6 +87,10 @@ def _draw_correlations(ax: Any, report: W2SReport) -> None:
     ax.bar(np.arange(1, len(r) + 1), r, width=1.0, color=OURS, alpha=0.75)
     label = f"chance stays below ({report.rows} rows)"
     ax.axhline(report.chance_edge, color=BEST, linestyle="--", label=label)
+    if report.official_warning:
+        note = f"published estimator {report.official:.1f}:\nchance, {report.official_chance:.1f}. Do not use"
+        ax.text(0.03, 0.04, note, transform=ax.transAxes, fontsize=8, color=INK,
+                bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": BEST})  # fmt: skip
     ax.set_ylim(0, 1.02)
     ax.set_xlabel("index")
     ax.set_ylabel("canonical correlation")
@@ -112,6 +120,20 @@ def _draw_risks(ax: Any, report: W2SReport, n: Any, N: int) -> None:
     ax.set_ylabel(f"excess risk, {unit}")
     ax.set_title("Predicted risks", fontsize=10.5)
     ax.legend(frameon=False, fontsize=8)
+    ax.grid(alpha=0.25)
+
+
+def _draw_angles(ax: Any, report: W2SReport) -> None:
+    colours = {"strong": OURS, "weak": OTHER}
+    for name, angles in report.sketched.items():
+        ax.plot(np.arange(1, angles.rank + 1), angles.left, color=colours[name], label=name)
+    ax.axhline(0.1, color=BEST, linestyle="--")
+    ax.set_yscale("log")
+    ax.set_ylim(top=1.2)
+    ax.set_xlabel("index")
+    ax.set_ylabel("estimated sine")
+    ax.set_title("Angles of the sketch to the features", fontsize=10.5)
+    ax.legend(frameon=False, fontsize=8.5)
     ax.grid(alpha=0.25)
 
 

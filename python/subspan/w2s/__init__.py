@@ -17,12 +17,14 @@ from .ratios import gap_recovered
 from .report import W2SReport
 from .ridge import predict_ridge_risk
 from .risks import Risks, predict_risk
+from .torch_head import TorchHead
 
 __all__ = [
     "Bias",
     "Measurements",
     "Risks",
     "TeacherRanking",
+    "TorchHead",
     "W2SExperiment",
     "W2SReport",
     "WeakToStrongClassifier",

@@ -29,6 +29,12 @@ class Bias(Result):
         ``||(I - P_s) P_w f*||^2``: the part of the best teacher that the student sees as noise.
     exact : bool
         False where `student` and `leak` are upper bounds from `weak` and `strong` alone.
+
+    Examples
+    --------
+    >>> from subspan.w2s import Bias
+    >>> Bias.at_most(0.04, 0.01).student, Bias.of_projections([1, 1], [[1], [0]], [[0], [1]]).weak
+    (0.05, 1.0)
     """
 
     weak: float = 0.0

@@ -10,6 +10,7 @@ from scipy.stats import t as student_t
 
 from .._array import as_rank
 from .._rng import seed_word
+from ..angles import CanonicalAngles
 from ..selection.rows import Rows
 from .correlation import (
     Whitened,
@@ -23,6 +24,7 @@ from .moments import PairedMoments
 from .official import from_moments
 from .pairs import paired_tiles
 from .report import W2SReport, warn
+from .sketched import sketch_angles
 
 
 def diagnose(
@@ -59,7 +61,8 @@ def diagnose(
     center : bool
         Subtract the means, for models with an intercept.
     sketch_size : int
-        Wider features are sketched to this many columns.
+        Wider features are sketched to this many columns. The report then estimates the canonical angles
+        between the leading directions of the sketches and of the features: `angles_strong`, `angles_weak`.
     confidence : float
         Level of the interval of the correlation dimension.
     rng : int, numpy.random.Generator or None
@@ -78,8 +81,8 @@ def diagnose(
     Warns
     -----
     RuntimeWarning
-        If there are fewer rows than five times the larger dimension, or the overlap is not above chance,
-        as when rows are not paired.
+        If there are fewer rows than five times the larger dimension, if the overlap is not above chance,
+        as when rows are not paired, or if a sketch may lose more than a tenth of the dimensions.
 
     Notes
     -----
@@ -87,7 +90,8 @@ def diagnose(
     ``S^{-1/2} C W^{-1/2}``, are invariant to invertible maps of either set, and their sum of squares is what
     enters the risks. Its bias, ``(d_s - d)(d_w - d)/(m - d)``, is removed and its uncertainty found by the
     jackknife over ten groups of rows. The published estimator compares eigenvectors of unrelated coordinate
-    systems instead, and returns the level of chance ``d_s d_w/D``: it is reported as `official` beside.
+    systems instead, and returns the level of chance ``d_s d_w/D``: it is reported as `official` beside,
+    with the warning that it deserves.
 
     ``m (D_s + D_w)^2`` flops, one pass, memory ``10 (D_s + D_w)^2`` numbers or half a gigabyte.
 
@@ -146,7 +150,22 @@ def diagnose(
     groups = both.T @ sums @ both
     error = jackknife(groups, moments.rows, d_s)
     reach = float(student_t.ppf((1 + confidence) / 2, moments.groups - 1)) * error
-    interval = _clipped(estimate - reach, d_s, d_w), _clipped(estimate + reach, d_s, d_w)
+    sketch_error = _sketch_error(second, moments, (S, W), overlap, free, eps)
+    angles = (
+        _angles(second[:D_s, :D_s], moments.sketches[0], d_s, eps),
+        _angles(second[D_s:, D_s:], moments.sketches[1], d_w, eps),
+    )
+    # Shared directions that a sketch turns away are lost, by a part sin^2 each.
+    lost = max(sketch_error, sum(float(np.sum(a.left**2)) for a in angles if a is not None))
+    interval = (
+        _clipped(estimate - reach - sketch_error, d_s, d_w),
+        _clipped(estimate + reach + lost, d_s, d_w),
+    )
+    if lost > 0.1 * min(d_s, d_w):
+        warn(
+            f"the sketch to {size} columns may lose {lost:.1f} of {min(d_s, d_w)} dimensions: "
+            "raise sketch_size, or keep fewer directions by energy or rank"
+        )
     if interval[0] <= 0:
         warn("the features are as uncorrelated as those of different inputs: are the rows paired?")
     official, chance = _official(second, moments, energy, seed)
@@ -161,7 +180,9 @@ def diagnose(
         chance_edge=chance_edge(d_s, d_w, free),
         official=official,
         official_chance=chance,
-        sketch_error=_sketch_error(second, moments, (S, W), overlap, free, eps),
+        sketch_error=sketch_error,
+        angles_strong=angles[0],
+        angles_weak=angles[1],
         canonical_correlations=np.minimum(np.linalg.svd(M, compute_uv=False), 1.0),
         spectrum_strong=S.spectrum,
         spectrum_weak=W.spectrum,
@@ -171,6 +192,7 @@ def diagnose(
         labels=0,
         target=None,
         target_square=float("nan"),
+        label_covariance=None,
         moment=both.T @ second @ both,
         map_strong=S.map,
         map_weak=W.map,
@@ -240,6 +262,10 @@ def _official(second: Any, moments: PairedMoments, energy: float, seed: int) -> 
         G = np.random.default_rng(seed).standard_normal((max(D_s, D_w), min(D_s, D_w)))
         parts[wide] = G.T @ parts[wide] @ G / len(G[0])
     return from_moments(parts[0], parts[1], energy)
+
+
+def _angles(moment: Any, sketch: Any, d: int, eps: float) -> CanonicalAngles | None:
+    return None if sketch is None else sketch_angles(moment, d, eps)
 
 
 def _sketch_error(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._array import as_tolerance
 from ..selection.rows import Rows
 from .diagnose import diagnose
-from .heads import LinearHead, leading_directions, least_squares, softmax_regression
+from .heads import Head, check_head, classification_head, leading_directions, regression_head
 from .losses import softmax
 from .report import W2SReport
 
@@ -63,7 +63,7 @@ class _WeakToStrong(BaseEstimator):  # type: ignore[misc]
         rows = Rows(X, "X").dense()
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {rows.shape[1]} features; expected {self.n_features_in_}")
-        head: LinearHead = self.student_
+        head: Head = self.student_
         return head(rows @ self.strong_directions_)
 
 
@@ -79,10 +79,12 @@ class WeakToStrongRegressor(RegressorMixin, _WeakToStrong):  # type: ignore[misc
     rank : int or (int, int), optional
         Number of directions instead, of both or (strong, weak).
     fit_intercept : bool
+    head : TorchHead, optional
+        Trains all three models by gradient descent instead of the closed form.
 
     Attributes
     ----------
-    teacher_, student_, baseline_ : LinearHead
+    teacher_, student_, baseline_ : callable
         Weak model on the labels, strong model on its predictions for the other rows, strong model on the
         labels. All on coordinates along the leading directions.
     pseudo_labels_ : array
@@ -107,11 +109,13 @@ class WeakToStrongRegressor(RegressorMixin, _WeakToStrong):  # type: ignore[misc
         energy: float = 1.0,
         rank: Any = None,
         fit_intercept: bool = True,
+        head: Any = None,
     ) -> None:
         self.ridge = ridge
         self.energy = energy
         self.rank = rank
         self.fit_intercept = fit_intercept
+        self.head = head
 
     def fit(self, X: Any, y: Any, *, weak: Any) -> Self:
         """Fit teacher and student.
@@ -128,23 +132,30 @@ class WeakToStrongRegressor(RegressorMixin, _WeakToStrong):  # type: ignore[misc
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows do not agree, there are none with or none without label, or a setting is out of range.
         """
         ridge = as_tolerance(self.ridge, "ridge")
+        check_head(self.head)
         y = np.asarray(y, np.float64)
         if y.ndim != 1 or np.isinf(y).any():
             raise ValueError(f"y must be a vector of finite numbers and NaN, got shape {y.shape}")
         known = ~np.isnan(y)
         s, w = self._features(X, weak, known)
-        self.teacher_ = least_squares(w[known], y[known], ridge, intercept=self.fit_intercept)
+        self.teacher_ = self._head(w[known], y[known], ridge)
         self.pseudo_labels_ = self.teacher_(w[~known])[:, 0]
-        self.student_ = least_squares(
-            s[~known], self.pseudo_labels_, ridge, intercept=self.fit_intercept
-        )
-        self.baseline_ = least_squares(s[known], y[known], ridge, intercept=self.fit_intercept)
+        self.student_ = self._head(s[~known], self.pseudo_labels_, ridge)
+        self.baseline_ = self._head(s[known], y[known], ridge)
         return self
 
+    def _head(self, x: Array, y: Array, ridge: float) -> Head:
+        return regression_head(self.head, x, y, ridge, intercept=self.fit_intercept)
+
     def predict(self, X: Any) -> Array:
-        """Predictions of the student."""
+        """Predictions of the student for features X of shape (n, D_s), shape (n,)."""
         return np.asarray(self._student(X)[:, 0])
 
 
@@ -163,11 +174,14 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
         Of the student's own predictions in "logconf" and "product".
     energy, rank
         Truncation of the features, as for :class:`WeakToStrongRegressor`.
+    head : TorchHead, optional
+        Trains all three models by gradient descent, with the losses of :mod:`subspan.torch`, instead of
+        L-BFGS.
 
     Attributes
     ----------
     classes_ : array
-    teacher_, student_, baseline_ : LinearHead
+    teacher_, student_, baseline_ : callable
     pseudo_labels_ : array, shape (unlabelled rows, classes)
         The teacher's probabilities.
 
@@ -193,6 +207,7 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
         weight: float = 0.5,
         energy: float = 1.0,
         rank: Any = None,
+        head: Any = None,
     ) -> None:
         self.loss = loss
         self.ridge = ridge
@@ -200,6 +215,7 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
         self.weight = weight
         self.energy = energy
         self.rank = rank
+        self.head = head
 
     def fit(self, X: Any, y: Any, *, weak: Any) -> Self:
         """Fit teacher and student.
@@ -216,19 +232,27 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rows do not agree, there are none with or none without label, there is one class only, or a
+            setting is out of range.
         """
         y = np.asarray(y)
         if y.ndim != 1 or y.dtype.kind not in "iub":
             raise ValueError(f"y must be a vector of integers, got {y.dtype} of shape {y.shape}")
+        check_head(self.head)
         known = y != -1
         s, w = self._features(X, weak, known)
         self.classes_, index = np.unique(y[known], return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y has one class only: {self.classes_}")
         hard = np.eye(len(self.classes_))[index]
-        self.teacher_ = softmax_regression(w[known], hard, ridge=self.ridge)
+        self.teacher_ = classification_head(self.head, w[known], hard, ridge=self.ridge)
         self.pseudo_labels_ = softmax(self.teacher_(w[~known]))
-        self.student_ = softmax_regression(
+        self.student_ = classification_head(
+            self.head,
             s[~known],
             self.pseudo_labels_,
             loss=self.loss,
@@ -236,15 +260,15 @@ class WeakToStrongClassifier(ClassifierMixin, _WeakToStrong):  # type: ignore[mi
             q=self.q,
             weight=self.weight,
         )
-        self.baseline_ = softmax_regression(s[known], hard, ridge=self.ridge)
+        self.baseline_ = classification_head(self.head, s[known], hard, ridge=self.ridge)
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """Probabilities of the classes by the student."""
+        """Probabilities of the classes by the student, for features X of shape (n, D_s)."""
         return softmax(self._student(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Classes by the student."""
+        """Classes by the student, for features X of shape (n, D_s)."""
         return np.asarray(self.classes_[np.argmax(self._student(X), axis=1)])
 
 
@@ -266,6 +290,11 @@ def fit(
     -------
     WeakToStrongRegressor or WeakToStrongClassifier
         Fitted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the estimators do.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from .._array import as_rank, as_tolerance
 from .._progress import Progress
 from ..result import Result
 from ..selection.rows import Rows
-from .heads import LinearHead, leading_directions, least_squares, softmax_regression
+from .heads import Head, check_head, classification_head, leading_directions, regression_head
 from .losses import softmax
 from .ratios import gap_recovered, outperforming
 
@@ -36,6 +36,17 @@ class Measurements(Result):
     metric : {"squared error", "error rate"}
     d_strong, d_weak : int
         Directions that the models were fitted on.
+    head : str
+        What was fitted on them; empty for least squares or softmax regression.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.w2s import W2SExperiment
+    >>> x = np.random.default_rng(0).standard_normal((900, 12))
+    >>> found = W2SExperiment().run(x[:, :8], x[:, 4:], x[:, 5], n=[20, 40], N=[400], seeds=range(3))
+    >>> found.weak.shape, found.standard_error("w2s").shape
+    ((2, 1), (2, 1))
     """
 
     errors: Array
@@ -45,6 +56,7 @@ class Measurements(Result):
     metric: str
     d_strong: int
     d_weak: int
+    head: str = ""
 
     _unpacks: ClassVar[tuple[str, ...]] = NAMES
 
@@ -75,7 +87,16 @@ class Measurements(Result):
         return self._mean("strong_ceiling")
 
     def standard_error(self, name: str) -> Array:
-        """Standard error of the mean of an estimator, shape (len(n), len(N))."""
+        """Standard error of the mean of an estimator, shape (len(n), len(N)).
+
+        Parameters
+        ----------
+        name : {"weak", "w2s", "strong_baseline", "strong_ceiling"}
+
+        Returns
+        -------
+        array
+        """
         sample = self.errors[NAMES.index(name)]
         return np.asarray(sample.std(axis=-1, ddof=1) / np.sqrt(sample.shape[-1]))
 
@@ -83,6 +104,15 @@ class Measurements(Result):
         """Performance gap recovery of the means, and its interval by the jackknife over seeds.
 
         NaN, with a warning, where the gap is below twice its standard error.
+
+        Parameters
+        ----------
+        level : float
+            Of the interval.
+
+        Returns
+        -------
+        (pgr, low, high) : tuple of arrays, shape (len(n), len(N))
         """
         weak, w2s, _, ceiling = self.errors
         gap = weak - ceiling
@@ -91,7 +121,17 @@ class Measurements(Result):
         return self._jackknife(whole, [weak - w2s, gap], level)
 
     def opr(self, level: float = 0.95) -> tuple[Array, Array, Array]:
-        """Outperforming ratio of the mean errors, and its interval by the jackknife over seeds."""
+        """Outperforming ratio of the mean errors, and its interval by the jackknife over seeds.
+
+        Parameters
+        ----------
+        level : float
+            Of the interval.
+
+        Returns
+        -------
+        (opr, low, high) : tuple of arrays, shape (len(n), len(N))
+        """
         _, w2s, strong, _ = self.errors
         return self._jackknife(outperforming(strong.mean(-1), w2s.mean(-1)), [strong, w2s], level)
 
@@ -123,7 +163,7 @@ class Measurements(Result):
         better = np.mean(self.w2s < self.weak)
         return (
             f"<Measurements: {self.metric} for {len(self.n)} n, {len(self.N)} N, {len(self.seeds)} seeds; "
-            f"student ahead of teacher in {better:.0%}>"
+            f"student ahead of teacher in {better:.0%}" + (f"; {self.head}>" if self.head else ">")
         )
 
 
@@ -142,8 +182,16 @@ class W2SExperiment:
     rank : (int, int), optional
         Numbers of directions (strong, weak) instead.
     intercept : bool
+        Fit intercepts; leading directions are then those of centered features.
     loss : str
         Of the student in classification, see :class:`WeakToStrongClassifier`.
+    head : TorchHead, optional
+        Trains all models by gradient descent in PyTorch, linear or with a hidden layer, instead.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `task` is unknown, `ridge` is negative or `head` cannot be fitted.
 
     Examples
     --------
@@ -162,11 +210,13 @@ class W2SExperiment:
     rank: tuple[int, int] | None = None
     intercept: bool = False
     loss: str = "xent"
+    head: Any = None
 
     def __post_init__(self) -> None:
         if self.task not in ("regression", "classification"):
             raise ValueError(f"task={self.task!r} must be 'regression' or 'classification'")
         as_tolerance(self.ridge, "ridge")
+        check_head(self.head)
 
     def run(
         self,
@@ -237,10 +287,20 @@ class W2SExperiment:
         for at, seed in enumerate(seeds):
             with bar.stage(f"seed {seed}"):
                 order = np.random.default_rng(seed).permutation(m)
-                errors[..., at] = self._one_seed(s, w, targets, order, held, sizes, pseudo)
+                errors[..., at] = self._one_seed(
+                    s, w, targets, order, held, sizes, pseudo, int(seed)
+                )
         metric = "squared error" if self.task == "regression" else "error rate"
-        widths = s.shape[1], w.shape[1]
-        return Measurements(errors, sizes, pseudo, np.array(list(seeds), np.int64), metric, *widths)
+        return Measurements(
+            errors=errors,
+            n=sizes,
+            N=pseudo,
+            seeds=np.array(list(seeds), np.int64),
+            metric=metric,
+            d_strong=s.shape[1],
+            d_weak=w.shape[1],
+            head="" if self.head is None else repr(self.head),
+        )
 
     def _targets(self, y: NDArray[Any]) -> Array:
         if self.task == "regression":
@@ -256,10 +316,13 @@ class W2SExperiment:
             return np.asarray(X, np.float64)
         return np.asarray(X @ leading_directions(X, self.energy, rank, self.intercept))
 
-    def _fit(self, x: Array, target: Array, loss: str = "xent") -> LinearHead:
+    def _fit(self, x: Array, target: Array, seed: int, loss: str = "xent") -> Head:
         if self.task == "regression":
-            return least_squares(x, target, self.ridge, intercept=self.intercept)
-        return softmax_regression(x, target, loss=loss, ridge=max(self.ridge, 1e-6))
+            return regression_head(
+                self.head, x, target, self.ridge, intercept=self.intercept, seed=seed
+            )
+        ridge = max(self.ridge, 1e-6)
+        return classification_head(self.head, x, target, seed=seed, loss=loss, ridge=ridge)
 
     def _error(self, outputs: Array, target: Array) -> float:
         if self.task == "regression":
@@ -275,13 +338,14 @@ class W2SExperiment:
         held: int,
         sizes: NDArray[np.int64],
         pseudo: NDArray[np.int64],
+        seed: int,
     ) -> Array:
         test, pool = order[:held], order[held:]
         unlabelled = pool[sizes.max() :]
         errors = np.empty((4, len(sizes), len(pseudo)))
         for i, n in enumerate(sizes):
             known = pool[:n]
-            teacher, baseline = self._fit(w[known], y[known]), self._fit(s[known], y[known])
+            teacher, baseline = (self._fit(x[known], y[known], seed) for x in (w, s))
             errors[0, i], errors[2, i] = (
                 self._error(head(x[test]), y[test]) for head, x in ((teacher, w), (baseline, s))
             )
@@ -290,9 +354,9 @@ class W2SExperiment:
                 taught = teacher(w[rest])
                 if self.task == "classification":
                     taught = softmax(taught)
-                student = self._fit(s[rest], taught, self.loss)
+                student = self._fit(s[rest], taught, seed, self.loss)
                 both = np.concatenate([known, rest])
-                ceiling = self._fit(s[both], y[both])
+                ceiling = self._fit(s[both], y[both], seed)
                 errors[1, i, j] = self._error(student(s[test]), y[test])
                 errors[3, i, j] = self._error(ceiling(s[test]), y[test])
         return errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .losses import (
 )
 
 Array = NDArray[np.float64]
+Head = Callable[[Any], Array]  # outputs of rows, shape (n, k)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +67,30 @@ def least_squares(X: Any, y: Any, ridge: float = 0.0, *, intercept: bool = True)
     s = r.s[used]
     coef = r.Vh[used].T @ ((s / (s**2 + ridge))[:, None] * (r.U[:, used].T @ (y - means[1])))
     return LinearHead(np.asarray(coef), means[1] - means[0] @ coef)
+
+
+def regression_head(
+    head: Any, X: Any, y: Any, ridge: float, *, intercept: bool, seed: int = 0
+) -> Head:
+    """Least squares by the given head; None stands for the closed form."""
+    if head is None:
+        return least_squares(X, y, ridge, intercept=intercept)
+    found: Head = head.fit(X, y, loss="square", ridge=ridge, intercept=intercept, seed=seed)
+    return found
+
+
+def classification_head(head: Any, X: Any, soft: Any, *, seed: int = 0, **options: Any) -> Head:
+    """Classification by the given head; None stands for softmax regression by L-BFGS."""
+    if head is None:
+        return softmax_regression(X, soft, **options)
+    found: Head = head.fit(X, soft, seed=seed, **options)
+    return found
+
+
+def check_head(head: Any) -> None:
+    """Refuse what cannot be fitted."""
+    if head is not None and not callable(getattr(head, "fit", None)):
+        raise TypeError(f"head={head!r} must be None or a TorchHead")
 
 
 def softmax_regression(

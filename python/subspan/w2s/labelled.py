@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from .bias import Bias
 
 Array = NDArray[np.float64]
+GROUPS = (
+    20  # of the jackknife; at most a twentieth of the rows is missing, few enough for least squares
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Explained:
         ``E[f*^2]`` of that function.
     target : array, shape (d_s + d_w, k)
         ``E[x f*]``, scaled so that its two parts have the squares that `square` and `bias` leave them.
+    covariance : array, shape (5, 5)
+        Of the estimates of the noise and of the squares weak, strong, student and leak, by the jackknife over
+        groups of labelled rows.
     """
 
     noise_var: float
@@ -38,6 +44,7 @@ class Explained:
     method: str
     square: float
     target: Array
+    covariance: Array
 
 
 def explain(x: Array, y: Array, J: Array, d_s: int) -> Explained:
@@ -51,7 +58,19 @@ def explain(x: Array, y: Array, J: Array, d_s: int) -> Explained:
         part * np.sqrt(max(square - lost, 0.0) / max(float(np.sum(part**2)), np.finfo(float).tiny))
         for part, lost in zip(parts, (strong, weak), strict=True)
     ]
-    return Explained(max(noise, 0.0), bias, len(x), method, square, np.concatenate(scaled))
+    covariance = _jackknife(x, y, J, d_s, method)
+    joined = np.concatenate(scaled)
+    return Explained(max(noise, 0.0), bias, len(x), method, square, joined, covariance)
+
+
+def _jackknife(x: Array, y: Array, J: Array, d_s: int, method: str) -> Array:
+    """Covariance of the estimates, from leaving out one group of rows at a time."""
+    left = []
+    for group in range(GROUPS):
+        rows = np.arange(len(x)) % GROUPS != group
+        noise, squares, _ = unbiased(x[rows], y[rows], J, d_s, method)
+        left.append([noise, *squares[1:]])
+    return np.asarray((GROUPS - 1) ** 2 / GROUPS * np.cov(np.array(left).T))
 
 
 def _target(x: Array, y: Array, J: Array, method: str) -> Array:
@@ -61,7 +80,9 @@ def _target(x: Array, y: Array, J: Array, method: str) -> Array:
     return np.asarray(J @ np.linalg.lstsq(x, y, rcond=1e-8)[0])
 
 
-def unbiased(x: Array, y: Array, J: Array, d_s: int) -> tuple[float, list[float], str]:
+def unbiased(
+    x: Array, y: Array, J: Array, d_s: int, method: str | None = None
+) -> tuple[float, list[float], str]:
     """Unbiased estimates of the noise, of ``E[f*^2]`` and the four squares of the bias; the method.
 
     Parameters
@@ -73,6 +94,8 @@ def unbiased(x: Array, y: Array, J: Array, d_s: int) -> tuple[float, list[float]
     J : array, shape (d_s + d_w, d_s + d_w)
         Second moment of the whitened features, from all rows.
     d_s : int
+    method : {"least_squares", "pairs"}, optional
+        By default least squares where there are clearly more rows than coordinates.
 
     Returns
     -------
@@ -95,9 +118,11 @@ def unbiased(x: Array, y: Array, J: Array, d_s: int) -> tuple[float, list[float]
     forms.append((eye - strong @ weak).T @ (eye - strong @ weak))
     forms.append(weak @ (eye - strong) @ weak)
     n, p = z.shape
-    enough = n >= 1.2 * p + 10
-    squares, noise = _by_least_squares(z, y, forms) if enough else _by_pairs(z, y, forms)
-    return noise, squares, "least_squares" if enough else "pairs"
+    if method is None:
+        method = "least_squares" if n >= 1.2 * p + 10 else "pairs"
+    estimate = _by_least_squares if method == "least_squares" else _by_pairs
+    squares, noise = estimate(z, y, forms)
+    return noise, squares, method
 
 
 def _by_least_squares(z: Array, y: Array, forms: list[Array]) -> tuple[list[float], float]:

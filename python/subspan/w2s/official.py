@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from .._rng import seed_word
+from ..exceptions import MisleadingEstimate, callers_level
 from ..selection.rows import Rows
 from .dimension import intrinsic_dimension
+
+WARNING = (
+    "the published estimator compares unrelated coordinates and returns the level of chance, "
+    "d_strong d_weak/width, whatever the models share"
+)
 
 
 def official_correlation_dimension(
@@ -32,17 +39,47 @@ def official_correlation_dimension(
     -------
     (estimate, chance) : tuple of float
 
+    Raises
+    ------
+    TypeError, ValueError
+        If features are not real matrices, not finite, or differ in their number of rows, or `energy` is not
+        in (0, 1].
+
+    Warns
+    -----
+    subspan.exceptions.MisleadingEstimate
+        Always.
+
+    Notes
+    -----
+    ``2 m (D_s^2 + D_w^2)`` flops, one pass over either.
+
+    References
+    ----------
+    Dong, Li, Lee, arXiv 2502.05075, and the code published with it.
+
     Examples
     --------
+    >>> import warnings
     >>> import numpy as np
+    >>> from subspan.exceptions import MisleadingEstimate
     >>> from subspan.w2s import official_correlation_dimension
     >>> x = np.random.default_rng(0).standard_normal((500, 40))
     >>> shuffled = x[:, np.random.default_rng(1).permutation(40)]  # the same model
-    >>> found, chance = official_correlation_dimension(x, shuffled, energy=0.5)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", MisleadingEstimate)
+    ...     found, chance = official_correlation_dimension(x, shuffled, energy=0.5)
     >>> round(found), round(chance)
     (6, 6)
     """
     S, W = Rows(strong, "strong"), Rows(weak, "weak")
+    if len(S) != len(W):
+        raise ValueError(f"strong has {len(S)} rows and weak {len(W)}; expected the same inputs")
+    warnings.warn(
+        f"{WARNING}; diagnose(strong, weak).d_overlap measures what they share",
+        MisleadingEstimate,
+        stacklevel=callers_level(),
+    )
     moments = [X.dense().T @ X.dense() / len(X) for X in (S, W)]
     wide = int(S.shape[1] < W.shape[1])
     small = min(S.shape[1], W.shape[1])

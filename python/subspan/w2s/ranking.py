@@ -29,6 +29,16 @@ class TeacherRanking(Result):
         labels in units of the noise.
     reports : tuple of W2SReport
     risks : tuple of Risks
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.w2s import rank_teachers
+    >>> x = np.random.default_rng(0).standard_normal((2000, 30))
+    >>> r = rank_teachers({"alike": x[:, :10], "apart": x[:, 15:25]}, x[:, :20], n=100, N=1000, energy=1)
+    >>> names, error = r
+    >>> bool(error[0] < error[1])
+    True
     """
 
     names: tuple[str, ...]

@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..angles import CanonicalAngles
 from ..exceptions import callers_level
 from ..result import Result
 from ..selection.rows import Rows
 from .bias import Bias, as_bias
 from .budget import best_label_budget, pseudo_labels_needed
 from .labelled import explain
+from .official import WARNING
 from .ridge import predict_ridge_risk
 from .risks import Risks, predict_risk
 
@@ -35,17 +37,22 @@ class W2SReport(Result):
         The same as it comes out of the samples.
     interval : (float, float)
         Confidence interval of `d_overlap` at the level `confidence`, by the jackknife over groups of rows.
+        Sketches widen it, by `sketch_error` downwards and by the sum of squared sines upwards, as directions
+        that the sketch turns away are lost.
     standard_error : float
-        Of `d_overlap`.
+        Of `d_overlap`, from the choice of rows; without what a sketch adds.
     chance_level : float
         Expected raw value for independent features, ``d_strong d_weak/rows``.
     chance_edge : float
         Canonical correlations of independent features stay below this.
     official, official_chance : float
-        The published estimator and the level of chance that it measures: for comparison only. NaN where
-        one of the feature sets was sketched.
+        The published estimator and the level of chance that it measures: for comparison only, see
+        `official_warning`. NaN where one of the feature sets was sketched.
     sketch_error : float
         Change of `d_overlap` when the sketches are halved; 0 where nothing was sketched.
+    angles_strong, angles_weak : CanonicalAngles or None
+        Estimated sines of the canonical angles between the leading directions of the sketch and those of the
+        features, d of them, ascending. None where nothing was sketched, as directions are then exact.
     canonical_correlations : array, shape (min(d_strong, d_weak),)
         Raw, descending.
     spectrum_strong, spectrum_weak : array
@@ -61,6 +68,9 @@ class W2SReport(Result):
         ``E[x f*]`` in white coordinates x, strong first, from the labels.
     target_square : float
         ``E[f*^2]``; NaN without labels.
+    label_covariance : array, shape (5, 5), or None
+        Covariance of the estimates of `noise_var` and of the squares weak, strong, student and leak of
+        `bias`, by the jackknife over groups of labelled rows; None without labels.
     moment : array, shape (d_strong + d_weak, d_strong + d_weak)
         Second moment of the whitened features.
     map_strong, map_weak : array, shape (D, d)
@@ -69,6 +79,17 @@ class W2SReport(Result):
         Mean of strong and weak features, where they were centered.
     sketch_size, confidence, seed
         Settings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.w2s import diagnose
+    >>> x = np.random.default_rng(0).standard_normal((4000, 50))
+    >>> y = x[:, 25] + np.random.default_rng(1).standard_normal(4000)
+    >>> report = diagnose(x[:, :30], x[:, 20:], labels=y, energy=1)
+    >>> d_strong, d_weak, d_overlap = report
+    >>> report.best_label_budget(N=1000) > d_weak, report.predict(n=100, N=1000).happens
+    (True, True)
     """
 
     d_strong: int
@@ -82,6 +103,8 @@ class W2SReport(Result):
     official: float
     official_chance: float
     sketch_error: float
+    angles_strong: CanonicalAngles | None
+    angles_weak: CanonicalAngles | None
     canonical_correlations: Array
     spectrum_strong: Array
     spectrum_weak: Array
@@ -91,6 +114,7 @@ class W2SReport(Result):
     labels: int
     target: Array | None
     target_square: float
+    label_covariance: Array | None
     moment: Array
     map_strong: Array
     map_weak: Array
@@ -109,8 +133,33 @@ class W2SReport(Result):
         """Whether the overlap is above chance, by its confidence interval."""
         return self.interval[0] > 0
 
+    @property
+    def sketched(self) -> dict[str, CanonicalAngles]:
+        """Canonical angles of the sides, "strong" and "weak", that were sketched."""
+        sides = {"strong": self.angles_strong, "weak": self.angles_weak}
+        return {side: angles for side, angles in sides.items() if angles is not None}
+
+    @property
+    def official_warning(self) -> str:
+        """Why `official` is not to be used; empty where it was not computed."""
+        return "" if np.isnan(self.official) else WARNING
+
     def whitened(self, strong: Any, weak: Any) -> tuple[Array, Array]:
-        """White coordinates of further rows, shapes (n, d_strong) and (n, d_weak)."""
+        """White coordinates of further rows.
+
+        Parameters
+        ----------
+        strong, weak : array, shape (n, D_s) and (n, D_w)
+
+        Returns
+        -------
+        tuple of arrays, shape (n, d_strong) and (n, d_weak)
+
+        Raises
+        ------
+        ValueError
+            If the columns are not those of the diagnosed features, or rows do not agree.
+        """
         from .moments import PairedMoments
         from .pairs import paired_tiles
 
@@ -176,6 +225,7 @@ class W2SReport(Result):
             labels=found.labels,
             target=found.target,
             target_square=found.square,
+            label_covariance=found.covariance,
         )
 
     def _setting(self, noise_var: float | None, bias: Any) -> tuple[float, Bias]:
@@ -208,7 +258,8 @@ class W2SReport(Result):
         Returns
         -------
         Risks
-            Without ridge its intervals take the standard error of `d_overlap` into account. With ridge the
+            Without ridge its intervals take `standard_error`, `sketch_error` and, for noise and bias from
+            labels, `label_covariance` into account; what a call gives counts as known. With ridge the
             direction of the target is that of least squares on the labels: have several times more labels
             than dimensions.
 
@@ -217,14 +268,23 @@ class W2SReport(Result):
         ValueError
             If ridge is given and the report has no labels.
         """
+        given_noise, given_bias = noise_var is not None, bias is not None
         noise, known = self._setting(noise_var, bias)
         if ridge is not None:
             return self._predict_ridge(n, N, noise, *ridge)
         return predict_risk(
             *(self.d_strong, self.d_weak, self.d_overlap, n, N, noise),
             bias=known,
-            overlap_error=self.standard_error,
+            overlap_error=float(np.hypot(self.standard_error, self.sketch_error)),
+            label_covariance=self._uncertain(given_noise, given_bias),
         )
+
+    def _uncertain(self, noise: bool, bias: bool) -> Array | None:
+        """Covariance of what the labels say and the caller does not."""
+        if self.label_covariance is None:
+            return None
+        unknown = np.array([not noise, *(not bias,) * 4])
+        return self.label_covariance * np.outer(unknown, unknown)
 
     def _predict_ridge(self, n: int, N: int, noise: float, strong: float, weak: float) -> Risks:
         if self.target is None:
@@ -247,50 +307,59 @@ class W2SReport(Result):
         )
 
     def best_label_budget(self, N: int, **options: Any) -> int:
-        """Return the number of labels at which pseudo-labels help most, see :func:`best_label_budget`."""
+        """Return the number of labels at which pseudo-labels help most, see :func:`best_label_budget`.
+
+        Parameters
+        ----------
+        N : int
+        **options
+            `noise_var` and `bias`, by default those of the labels as for :meth:`predict`, and the options of
+            the function.
+
+        Returns
+        -------
+        int
+        """
         noise, bias = self._setting(options.pop("noise_var", None), options.pop("bias", None))
         dims = self.d_strong, self.d_weak, self.d_overlap
         return best_label_budget(*dims, N, noise, bias=bias, **options)
 
     def pseudo_labels_needed(self, n: int, **options: Any) -> float:
-        """Return the N from which more does not help, see :func:`pseudo_labels_needed`."""
+        """Return the N from which more does not help, see :func:`pseudo_labels_needed`.
+
+        Parameters
+        ----------
+        n : int
+        **options
+            `noise_var` and `bias`, by default those of the labels as for :meth:`predict`, and the options of
+            the function.
+
+        Returns
+        -------
+        float
+        """
         noise, bias = self._setting(options.pop("noise_var", None), options.pop("bias", None))
         dims = self.d_strong, self.d_weak, self.d_overlap
         return pseudo_labels_needed(*dims, n, noise, bias=bias, **options)
 
     def table(self) -> str:
         """The main numbers as text."""
-        low, high = self.interval
-        lines = [
-            ("rows", f"{self.rows}"),
-            ("strong dimension", f"{self.d_strong} of {len(self.spectrum_strong)}"),
-            ("weak dimension", f"{self.d_weak} of {len(self.spectrum_weak)}"),
-            ("correlation dimension", f"{self.d_overlap:.2f}"),
-            (f"  {self.confidence:.0%} interval", f"{low:.2f} to {high:.2f}"),
-            (
-                "  before debiasing",
-                f"{self.d_overlap_raw:.2f}, of which chance {self.chance_level:.2f}",
-            ),
-            (
-                "  published estimator",
-                f"{self.official:.2f}, its chance level {self.official_chance:.2f}",
-            ),
-            (
-                "correlations above chance",
-                f"{int(np.sum(self.canonical_correlations > self.chance_edge))}",
-            ),
-        ]
-        if self.sketch_error:
-            lines.insert(5, ("  with half the sketch", f"differs by {self.sketch_error:.2f}"))
-        if self.noise_var is not None and self.bias is not None:
-            lines += [
-                ("noise variance", f"{self.noise_var:.4g} ({self.labels} labels)"),
-                ("bias of weak, strong", f"{self.bias.weak:.4g}, {self.bias.strong:.4g}"),
-            ]
-        return "\n".join(f"{name:<28}{value}" for name, value in lines)
+        from .report_table import table
+
+        return table(self)
 
     def plot(self, **options: Any) -> Any:
-        """Draw spectra, correlations and predicted risks, see :func:`subspan.plots.weak_to_strong`."""
+        """Draw spectra, correlations and predicted risks, see :func:`subspan.plots.weak_to_strong`.
+
+        Parameters
+        ----------
+        **options
+            `n` and `N` of that function.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
         from ..plots import weak_to_strong
 
         return weak_to_strong(self, **options)
@@ -301,6 +370,10 @@ class W2SReport(Result):
             f"<W2SReport: strong dimension {self.d_strong}, weak {self.d_weak}, overlap "
             f"{self.d_overlap:.1f} ({low:.1f} to {high:.1f}) from {self.rows} rows"
         )
+        for side, angles in self.sketched.items():
+            text += f"; sketched {side} directions to a median sine of {np.median(angles.left):.2g}"
+        if self.official_warning:
+            text += f"; warning: the published {self.official:.1f} is chance, {self.official_chance:.1f}"
         return text + ("" if self.noise_var is None else f"; noise {self.noise_var:.3g}") + ">"
 
 

@@ -49,6 +49,20 @@ class Risks(Result):
         The last for ridge regression, see :func:`predict_ridge_risk`.
     overlap_error : float
         Standard error of `d_overlap`, which :meth:`interval` takes into account.
+    label_covariance : array, shape (5, 5), or None
+        Covariance of the estimates of `noise_var` and of the four squares of `bias`, which :meth:`interval`
+        and the refusal of a `pgr` without a gap take into account; None where they are given.
+
+    Examples
+    --------
+    >>> from subspan.w2s import predict_risk
+    >>> r = predict_risk(100, 200, 10, n=400, N=4000, noise_var=0.01)
+    >>> weak, w2s, strong_baseline, strong_ceiling = r
+    >>> r.happens, r.gain == weak - w2s
+    (True, True)
+    >>> low, high = r.interval("pgr", 0.9)
+    >>> low < r.pgr < high
+    True
     """
 
     weak: Any
@@ -66,6 +80,7 @@ class Risks(Result):
     bias: Bias
     method: str
     overlap_error: float = 0.0
+    label_covariance: Array | None = None
 
     _unpacks: ClassVar[tuple[str, ...]] = NAMES
 
@@ -90,6 +105,7 @@ class Risks(Result):
             (self.d_strong, self.d_weak, self.d_overlap, self.n, self.N, self.noise_var),
             self.bias,
             self.overlap_error,
+            self.label_covariance,
         )
 
     @property
@@ -111,7 +127,22 @@ class Risks(Result):
         """Draw single training runs: the four risks, `pgr`, `opr` and `gain`, runs along the first axis.
 
         The law is that of Gaussian features; see :func:`subspan.w2s.spread.draw_risks` for what is
-        assumed. Each run draws the correlation dimension anew with the standard error `overlap_error`.
+        assumed. Each run draws the correlation dimension anew with the standard error `overlap_error`, and
+        noise and bias with `label_covariance`, negative ones being put at zero.
+
+        Parameters
+        ----------
+        runs : int
+        rng : int, numpy.random.Generator or None
+
+        Returns
+        -------
+        dict of str to array, shape (runs, ...)
+
+        Raises
+        ------
+        ValueError
+            For predictions with ridge.
         """
         if self.method == "equivalent":
             raise ValueError("single runs can be drawn without ridge only")
@@ -121,9 +152,9 @@ class Risks(Result):
             (runs, *(1,) * len(shape))
         )
         d_sw = np.broadcast_to(np.clip(d_sw, 0, min(self.d_strong, self.d_weak)), (runs, *shape))
-        drawn = draw_risks(
-            self.d_strong, self.d_weak, d_sw, self.n, self.N, self.noise_var, self.bias, generator
-        )
+        noise, bias = self._settings(runs, len(shape), generator)
+        dims = self.d_strong, self.d_weak, d_sw
+        drawn = draw_risks(*dims, self.n, self.N, noise, bias, generator)
         found = dict(zip(NAMES, drawn, strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a run may lack a gap
@@ -131,6 +162,19 @@ class Risks(Result):
         found["opr"] = outperforming(found["strong_baseline"], found["w2s"])
         found["gain"] = found["weak"] - found["w2s"]
         return found
+
+    def _settings(self, runs: int, grid: int, rng: np.random.Generator) -> tuple[Any, Bias]:
+        """Noise and bias of every run, as far as the labels tell them."""
+        if self.label_covariance is None:
+            return self.noise_var, self.bias
+        b = self.bias
+        values, vectors = np.linalg.eigh(self.label_covariance)
+        spread = vectors * np.sqrt(np.maximum(values, 0))
+        centre = np.array([self.noise_var, b.weak, b.strong, b.student, b.leak])
+        drawn = np.maximum(centre + rng.standard_normal((runs, 5)) @ spread.T, 0)
+        noise, *squares = (part.reshape(runs, *(1,) * grid) for part in drawn.T)
+        weak, strong, student, leak = squares
+        return noise, Bias(weak, strong, student, leak, b.exact)
 
     def interval(
         self, name: str = "pgr", level: float = 0.9, *, runs: int = 2000, rng: Any = 0
@@ -206,6 +250,7 @@ def predict_risk(
     bias: Any = None,
     method: str = "exact",
     overlap_error: float = 0.0,
+    label_covariance: Any = None,
 ) -> Risks:
     """Expected excess risks of teacher, student, strong baseline and strong ceiling, before training.
 
@@ -229,12 +274,17 @@ def predict_risk(
         of the student being an upper bound.
     overlap_error : float
         Standard error of `d_overlap`.
+    label_covariance : array, shape (5, 5), optional
+        Covariance of the estimates of `noise_var` and of the four squares (weak, strong, student, leak) of
+        `bias`, if they come from labels; :meth:`W2SReport.predict` gives it.
 
     Returns
     -------
     Risks
         Infinite at the peaks of double descent, ``d <= samples <= d + 1``; NaN, with a warning, for fewer
-        samples, where least squares interpolates and no formula in the dimensions alone exists.
+        samples, where least squares interpolates and no formula in the dimensions alone exists. The
+        recovery `pgr` is NaN, with a warning, where teacher and ceiling do not differ, or by less than
+        twice the standard error that `label_covariance` gives their difference.
 
     Raises
     ------
@@ -271,7 +321,8 @@ def predict_risk(
     n, N = as_sizes(n, "n"), as_sizes(N, "N")
     noise = as_tolerance(noise_var, "noise_var")
     setting = (*dims, min(overlap, *dims), n, N, noise)
-    result = _risks(method, setting, as_bias(bias), as_tolerance(overlap_error, "overlap_error"))
+    error = as_tolerance(overlap_error, "overlap_error")
+    result = _risks(method, setting, as_bias(bias), error, _as_covariance(label_covariance))
     if np.isnan(result.weak).any() or np.isnan(result.w2s).any():
         warnings.warn(
             "some sample sizes are below the dimension of the features: least squares interpolates there "
@@ -292,25 +343,58 @@ def as_sizes(value: Any, name: str) -> Any:
     return int(sizes) if sizes.ndim == 0 else sizes.astype(np.int64)
 
 
-def _risks(method: str, setting: tuple[Any, ...], bias: Bias, overlap_error: float) -> Risks:
+def _as_covariance(given: Any) -> Array | None:
+    if given is None:
+        return None
+    C = np.asarray(given, np.float64)
+    if C.shape != (5, 5) or not np.isfinite(C).all() or not np.allclose(C, C.T):
+        raise ValueError(
+            f"label_covariance has shape {C.shape}; expected a finite symmetric matrix, 5 x 5"
+        )
+    return C
+
+
+def _risks(
+    method: str,
+    setting: tuple[Any, ...],
+    bias: Bias,
+    overlap_error: float,
+    covariance: Array | None,
+) -> Risks:
     d_s, d_w, d_sw, n, N, noise = setting
     four = np.broadcast_arrays(*METHODS[method](d_s, d_w, d_sw, n, N, noise, bias))
     weak, w2s, strong, ceiling = (float(x) if x.ndim == 0 else np.array(x) for x in four)
-    pgr, opr = gap_recovered(weak, w2s, ceiling), outperforming(strong, w2s)
+    unsure = 0.0 if covariance is None else 2 * _gap_error(method, setting, covariance)
+    pgr, opr = gap_recovered(weak, w2s, ceiling, unsure), outperforming(strong, w2s)
     return Risks(
-        weak,
-        w2s,
-        strong,
-        ceiling,
-        pgr,
-        opr,
-        d_s,
-        d_w,
-        d_sw,
-        n,
-        N,
-        noise,
-        bias,
-        method,
-        overlap_error,
+        weak=weak,
+        w2s=w2s,
+        strong_baseline=strong,
+        strong_ceiling=ceiling,
+        pgr=pgr,
+        opr=opr,
+        d_strong=d_s,
+        d_weak=d_w,
+        d_overlap=d_sw,
+        n=n,
+        N=N,
+        noise_var=noise,
+        bias=bias,
+        method=method,
+        overlap_error=overlap_error,
+        label_covariance=covariance,
     )
+
+
+def _gap_error(method: str, setting: tuple[Any, ...], covariance: Array) -> Any:
+    """Standard error of ``weak - ceiling``, which is linear in noise and bias."""
+    slopes = []
+    d_s, d_w, d_sw, n, N, _ = setting
+    for noise, weak, strong, student, leak in np.eye(5):
+        with np.errstate(invalid="ignore"):
+            unit = Bias(weak, strong, student, leak)
+            risks = METHODS[method](d_s, d_w, d_sw, n, N, noise, unit)
+            slopes.append(risks[0] - risks[3])
+    a = np.stack(np.broadcast_arrays(*slopes))
+    a = np.where(np.isfinite(a), a, 0.0)  # where there is no gap at all
+    return np.sqrt(np.maximum(np.einsum("i...,ij,j...", a, covariance, a), 0))

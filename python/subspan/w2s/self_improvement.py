@@ -26,6 +26,22 @@ def fixed_points(complexity: float, prompts: float) -> tuple[float, float]:
 
     Below the unstable one the loop collapses, above it improves until the stable one.
 
+    Parameters
+    ----------
+    complexity : float
+        The constant c.
+    prompts : float
+        Prompts n of a round.
+
+    Returns
+    -------
+    (unstable, stable) : tuple of float
+
+    Raises
+    ------
+    ValueError
+        If `complexity` is negative.
+
     Examples
     --------
     >>> from subspan.w2s.self_improvement import fixed_points
@@ -41,6 +57,25 @@ def fixed_points(complexity: float, prompts: float) -> tuple[float, float]:
 
 def improve(success: float, complexity: float, prompts: float, rounds: int) -> Array:
     """Success before and after each round of the recursion ``J <- max(0, 1 - c/(n J))``.
+
+    Parameters
+    ----------
+    success : float
+        Initial success J.
+    complexity : float
+        The constant c.
+    prompts : float
+        Prompts n of a round.
+    rounds : int
+
+    Returns
+    -------
+    array, shape (rounds + 1,)
+
+    Raises
+    ------
+    ValueError
+        If `rounds` is negative.
 
     Examples
     --------
@@ -68,6 +103,18 @@ class Levels:
     transfer : float
         Success at a level carries over to the next: before training there it is at least ``transfer`` times
         the success one level below.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or there is no level.
+
+    Examples
+    --------
+    >>> from subspan.w2s.self_improvement import Levels, simulate
+    >>> levels = Levels((0.5, 0.01), complexity=20.0, transfer=0.4)
+    >>> simulate(levels, 200, 30, rng=0).shape
+    (31, 2)
     """
 
     success: tuple[float, ...]

@@ -18,11 +18,13 @@ def draw_risks(
     d_sw: Array,
     n: Any,
     N: Any,
-    noise: float,
+    noise: Any,
     bias: Bias,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array, Array]:
     """Draw excess risks of single runs; `d_sw` has one entry per run, in front of the shape of n and N.
+
+    So may noise and bias.
 
     The error of least squares on n Gaussian rows, in whitened coordinates, is ``g sqrt(noise/c)`` with g
     standard normal and c chi-squared with ``n - d + 1`` degrees of freedom. With the teacher's error split
@@ -48,7 +50,9 @@ def draw_risks(
     seen_as_noise = (np.sqrt(bias.leak) + along) ** 2 + rest
     variance = seen_as_noise / chi2(np.add(N, 1.0) - d_s)
     axis = np.sqrt(variance) * rng.standard_normal(shape) * (d_s > 0)
-    mean_square = max(bias.student - bias.strong, 0.0) + shared  # of the student, inside its span
+    mean_square = (
+        np.maximum(bias.student - bias.strong, 0.0) + shared
+    )  # of the student, inside its span
     w2s = bias.strong + (np.sqrt(mean_square) + axis) ** 2 + variance * chi2(d_s - 1)
     wrong = noise + bias.strong
     strong = bias.strong + least_squares(d_s, n, wrong)

@@ -15,6 +15,21 @@ Array = NDArray[np.float64]
 def power_law(K: int, alpha: float, r: float) -> tuple[Array, Array]:
     """Spectrum ``k^{-alpha}`` and squared coefficients ``k^{-1 - 2 alpha r}`` of the target, k = 1 ... K.
 
+    Parameters
+    ----------
+    K : int
+    alpha, r : float
+        Positive.
+
+    Returns
+    -------
+    (spectrum, b2) : tuple of arrays, shape (K,)
+
+    Raises
+    ------
+    ValueError
+        If an argument is not positive.
+
     Examples
     --------
     >>> from subspan.w2s.rfrr import power_law
@@ -30,6 +45,16 @@ def power_law(K: int, alpha: float, r: float) -> tuple[Array, Array]:
 def minimax_exponent(alpha: float, r: float) -> float:
     """Best exponent of the excess risk in the number of noisy labels.
 
+    Parameters
+    ----------
+    alpha, r : float
+        Decay of the spectrum ``k^{-alpha}`` and of the target ``k^{-1 - 2 alpha r}``.
+
+    Returns
+    -------
+    float
+        The risk falls like n to minus this.
+
     Examples
     --------
     >>> from subspan.w2s.rfrr import minimax_exponent
@@ -44,6 +69,13 @@ def teacher_exponents(alpha: float, r: float, width: float, ridge: float) -> tup
     """Exponents of bias and variance of a model with ``n^width`` features and ridge ``n^{1 - ridge}``.
 
     The excess risk falls like ``n^{-bias} + noise_var n^{-variance}``.
+
+    Parameters
+    ----------
+    alpha, r : float
+        Decay of spectrum and target, as for :func:`power_law`.
+    width, ridge : float
+        Exponents of the number of features and of the ridge.
 
     Returns
     -------
@@ -64,6 +96,19 @@ def teacher_exponents(alpha: float, r: float, width: float, ridge: float) -> tup
 def student_ridge(N: float, alpha: float, r: float, scale: float | None = None) -> float:
     """Ridge ``N^{1 - alpha s}`` of a student on N pseudo-labels, by default at the minimax ``s``.
 
+    Parameters
+    ----------
+    N : float
+        Pseudo-labels.
+    alpha, r : float
+        Decay of spectrum and target, as for :func:`power_law`.
+    scale : float, optional
+        The exponent s.
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> from subspan.w2s.rfrr import student_ridge
@@ -76,6 +121,20 @@ def student_ridge(N: float, alpha: float, r: float, scale: float | None = None) 
 
 def slope(sizes: Any, risks: Any) -> float:
     """Exponent of a power law fitted to risks: the least squares slope of ``log risk`` on ``log size``.
+
+    Parameters
+    ----------
+    sizes, risks : array, shape (k,)
+        Positive, k at least 2.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or there are fewer than two points.
 
     Examples
     --------

@@ -90,6 +90,11 @@ class EnhancedW2S(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If rows do not agree, or `fraction` or `folds` is out of range.
         """
         x = Rows(X, "X").dense().astype(np.float64)
         soft = self._soft(y, len(x))
@@ -141,9 +146,9 @@ class EnhancedW2S(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return head(rows)
 
     def predict_proba(self, X: Any) -> Array:
-        """Probabilities of the classes."""
+        """Probabilities of the classes for features X of shape (n, D), shape (n, classes)."""
         return softmax(self._logits(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Classes."""
+        """Classes for features X of shape (n, D), shape (n,)."""
         return np.asarray(self.classes_[np.argmax(self._logits(X), axis=1)])

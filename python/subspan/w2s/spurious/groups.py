@@ -73,7 +73,7 @@ class GroupModel:
             raise ValueError(f"law={self.law!r} must be one of {LAWS}")
 
     def moment(self, eta: float) -> Array:
-        """``E[x x^T]`` of ``x = (1, xi)`` at minority fraction eta."""
+        """``E[x x^T]`` of ``x = (1, xi)`` at minority fraction eta, shape (1 + p, 1 + p)."""
         first = eta * self.mean
         share = eta**2 if self.law == "mean_shift" else eta
         second = self.spread**2 * np.eye(len(first)) + share * np.outer(self.mean, self.mean)
@@ -90,22 +90,34 @@ class GroupModel:
         return found[0], found[1]
 
     def teacher_moment(self, eta: float) -> Array:
-        """``W = E[w w^T]``."""
+        """``W = E[w w^T]`` at minority fraction eta, shape (1 + a, 1 + a)."""
         T, _ = self.sees
         return np.asarray(T @ self.moment(eta) @ T.T)
 
     def student_moment(self, eta: float) -> Array:
-        """``Psi = E[psi psi^T]``."""
+        """``Psi = E[psi psi^T]`` at minority fraction eta, shape (1 + b, 1 + b)."""
         _, S = self.sees
         return np.asarray(S @ self.moment(eta) @ S.T)
 
     def cross_moment(self, eta: float) -> Array:
-        """``C = E[w psi^T]``."""
+        """``C = E[w psi^T]`` at minority fraction eta, shape (1 + a, 1 + b)."""
         T, S = self.sees
         return np.asarray(T @ self.moment(eta) @ S.T)
 
     def sample(self, eta: float, size: int, rng: np.random.Generator) -> Array:
-        """Draw rows ``(1, xi)``."""
+        """Draw rows ``(1, xi)``.
+
+        Parameters
+        ----------
+        eta : float
+            Minority fraction.
+        size : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        array, shape (size, 1 + p)
+        """
         if self.law == "mean_shift":
             weight = np.full(size, eta)
         else:

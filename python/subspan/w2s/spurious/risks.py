@@ -27,6 +27,15 @@ class SpuriousRisks(Result):
     eta_labeled, eta_unlabeled, eta_test : float
         Minority fractions.
     method : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from subspan.w2s.spurious import GroupModel, predict_risk
+    >>> model = GroupModel([1.0, 0.5, 0.8], np.eye(3)[:, :2], np.eye(3)[:, 2:])
+    >>> teacher, student = predict_risk(model, 0.1, 0.5, d_z=20, n=2000, N=4000, noise_var=1.0)
+    >>> student < teacher
+    True
     """
 
     teacher: float
