@@ -7,6 +7,7 @@ and the modules in `RUN_ONCE`, which do not look at devices, run once.
 """
 
 import importlib
+import importlib.util
 import os
 
 # Idle workers of the two OpenBLAS pools (numpy's and SciPy's) go to sleep at once instead of
@@ -37,7 +38,8 @@ def has_cuda():
         return False
 
 
-BACKENDS = ("host", "fake", "cuda") if has_cuda() else ("host", "fake")
+HAS_FAKE = importlib.util.find_spec("subspan._fake") is not None
+BACKENDS = ("host", *(("fake",) if HAS_FAKE else ()), *(("cuda",) if has_cuda() else ()))
 RUN_ONCE = (
     "test_bench",
     "test_examples",
@@ -48,6 +50,12 @@ RUN_ONCE = (
     "test_testing",
     "test_w2s",
 )  # how their names start
+
+
+def pytest_report_header():
+    """What the tests run on, and what would run them on the fake device too."""
+    hint = "" if HAS_FAKE else "; the fake device needs -Ccmake.define.SUBSPAN_FAKE=ON"
+    return f"devices: {', '.join(BACKENDS)}{hint}"
 
 
 def pytest_configure(config):
@@ -61,13 +69,10 @@ def pytest_generate_tests(metafunc):
 
 
 def device_module(name):
-    """The module compiled for a device, its BLAS table filled; skips if it is not built."""
+    """The module compiled for a device, its BLAS table filled."""
     from subspan import _native
 
-    try:
-        module = importlib.import_module(f"subspan._{name}")
-    except ModuleNotFoundError:
-        pytest.skip(f"not built: -Ccmake.define.SUBSPAN_{name.upper()}=ON")
+    module = importlib.import_module(f"subspan._{name}")
     _native.load_blas(module)
     return module
 
