@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from . import bench_gradients as gradients
 from . import bench_interp as interp
+from . import bench_selection as selection
 from . import bench_svd as svd
 from .report import read
 
@@ -32,6 +34,21 @@ SVD_METHODS = {
     svd.ARPACK: "SciPy `svds`",
     svd.NUMPY: "`numpy.linalg.svd`",
 }
+SELECTION_METHODS = {
+    selection.SKMM: "moment matching",
+    selection.PASS: "a Frank-Wolfe pass",
+    selection.GEMM: "its product alone",
+    "leverage": "leverage",
+    "rbrp": "random pivoting",
+    "v_opt": "V-optimal",
+}
+GRADIENT_METHODS = {
+    gradients.OURS: "subspan, 4 nonzeros",
+    gradients.COUNT: "subspan, CountSketch",
+    gradients.CSR: "SciPy CSR CountSketch",
+    gradients.TRAK: "dense, as TRAK draws it",
+    gradients.GEMM: "dense product alone",
+}
 MATRICES = {
     "a": "σᵢ = 10^(-12i/400)",
     "b": "σᵢ = 1/i",
@@ -49,25 +66,45 @@ def figures(folder: Path = RESULTS) -> str:
             "Truncated SVD, two power iterations, 10 more vectors",
             SVD_METHODS,
         ),
+        _times(folder / "selection.jsonl", "Choosing rows", "rows", SELECTION_METHODS),
+        _times(folder / "gradients.jsonl", "Sketching gradients", "gradients", GRADIENT_METHODS),
     ]
     return "\n".join(tables)
 
 
 def _table(path: Path, title: str, methods: dict[str, str]) -> str:
+    about, times = _read(path, methods)
+    head = ["matrix", "k", *methods.values()]
+    rows = [_row(cells, methods) for cells in times.values()]
+    return _page(f"{title} in float64, median time and relative error", about, [head, *rows])
+
+
+def _times(path: Path, title: str, what: str, methods: dict[str, str]) -> str:
+    about, times = _read(path, methods)
+    rows = [
+        [label, *(_time(cells[m]) if m in cells else "" for m in methods)]
+        for label, cells in times.items()
+    ]
+    return _page(f"{title}, median time", about, [[what, *methods.values()], *rows])
+
+
+def _read(path: Path, methods: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     about, *lines = read(path)
     times: dict[str, dict[str, Any]] = {}
     for line in lines:
         if line["kind"] == "time" and line["method"] in methods:
             times.setdefault(line["label"], {})[line["method"]] = line
-    head = ["matrix", "k", *methods.values()]
-    rows = [_row(cells, methods) for cells in times.values()]
-    rules = ["---", *["---:"] * (len(head) - 1)]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in [head, rules, *rows])
+    return about, times
+
+
+def _page(title: str, about: dict[str, Any], rows: list[list[str]]) -> str:
+    rules = ["---", *["---:"] * (len(rows[0]) - 1)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], rules, *rows[1:]])
     pools = " and ".join(str(pool.get("architecture")) for pool in about["thread_pools"][:1])
     ours = about["subspan"]
     where = (
-        f"{title} in float64, median time and relative error, {about['affinity']} cores of "
-        f"{about['processor']} ({ours['instruction set']}, OpenBLAS kernels {pools}), numpy "
+        f"{title}, {about['affinity']} cores of {about['processor']} "
+        f"({ours['instruction set']}, OpenBLAS kernels {pools}), numpy "
         f"{ours['numpy']}, SciPy {ours['scipy']}; commit {about['commit']}, {about['date'][:10]}."
     )
     return f"{where}\n\n{table}\n"
@@ -82,9 +119,12 @@ def _row(cells: dict[str, Any], methods: dict[str, str]) -> list[str]:
 
 
 def _cell(line: dict[str, Any]) -> str:
+    return f"{_time(line)} ({max(line['errors']):.0e})"
+
+
+def _time(line: dict[str, Any]) -> str:
     seconds = line["median"]
-    time = f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-    return f"{time} ({max(line['errors']):.0e})"
+    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def replaced(readme: str, text: str) -> str:
