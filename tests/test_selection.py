@@ -339,6 +339,14 @@ def test_excess_risk_is_the_variance_criterion(method, rng):
     assert selection.coverage(X, r.indices) == pytest.approx(c)
 
 
+def test_groups_stand_beside_those_of_uniform_subsets(rng):
+    X, labels = rng.standard_normal((400, 3)), np.repeat(["rare", "common"], [40, 360])
+    found = selection.moment_certificate(X, np.arange(50), labels=labels, rng=0, references=31)
+    assert found.groups == {"common": (10, 360), "rare": (40, 40)}
+    assert found.uniform.groups["rare"] == (5, 40)
+    assert found.uniform.groups["common"] == (45, 360)
+
+
 def test_a_missing_direction_is_infinitely_bad():
     found = selection.moment_certificate(np.eye(5), [0, 1], references=0)
     assert found.coverage == found.variance == np.inf

@@ -150,7 +150,8 @@ def _print(chosen: Selection, shape: tuple[int, int], seconds: float) -> None:
     for name, ideal in (("coverage", 1), ("variance", found.rank), ("moment_error", 0)):
         other = getattr(uniform, name) if uniform is not None else float("nan")
         print(f"{name:<14}{getattr(found, name):>10.4g}{other:>10.4g}{ideal:>10}")
-    for name, (inside, all_) in found.groups.items():
-        print(f"{name:<14}{inside:>10} of {all_}")
+    for name, (inside, size) in found.groups.items():
+        other = uniform.groups[name][0] if uniform is not None else ""
+        print(f"{name:<14}{inside:>10}{other:>10}{f'of {size}':>10}")
     print(f"\nrows  {' '.join(map(str, chosen.indices.tolist()))}")
     print(f"seed  {chosen.seed}")

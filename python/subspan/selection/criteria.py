@@ -125,12 +125,11 @@ def certify(
     uniform = None
     if references > 0:
         generator = np.random.default_rng(rng)
-        drawn = [
-            _measure(
-                rows, whole, generator.choice(len(rows), len(chosen), replace=False), None, ridge
-            )
-            for _ in range(references)
+        subsets = [
+            generator.choice(len(rows), len(chosen), replace=False) for _ in range(references)
         ]
+        drawn = [_measure(rows, whole, subset, None, ridge) for subset in subsets]
+        counts = [count_groups(labels, subset, len(rows)) for subset in subsets]
         uniform = Certificate(
             coverage=float(np.median([c.coverage for c in drawn])),
             variance=float(np.median([c.variance for c in drawn])),
@@ -138,7 +137,10 @@ def certify(
             rank=whole.rank,
             subset_rank=int(np.median([c.subset_rank for c in drawn])),
             ridge=ridge,
-            groups={},
+            groups={
+                name: (int(np.median([count[name][0] for count in counts])), size)
+                for name, (_, size) in counts[0].items()
+            },
         )
     found = _measure(rows, whole, chosen, weights, ridge)
     return dataclasses.replace(
