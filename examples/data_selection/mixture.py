@@ -55,7 +55,7 @@ def measure(sizes: list[int], seeds: int) -> tuple[dict[str, Any], list[dict[str
         return {name: risk(S) for name, risk in risks.items()}
 
     found = compare_selectors(METHODS, mixture.X, metric, sizes, seeds=range(seeds))
-    rows = [{"ridge": row["metric"], **row} for row in found]
+    rows = [{"ridge": row.pop("metric"), **row} for row in found]
     full = mixture.validated_risk(np.arange(len(mixture.X)))
     about = {"seeds": seeds, "full": full, "seconds": round(time.process_time() - begin)}
     return about, rows

@@ -22,7 +22,7 @@ COLOURS = {
     "herding": "#c0504d",
     "greedy V-optimal": "#17a2b8",
 }
-NOT_KEPT = ("indices", "seconds", "metric")  # of what `compare_selectors` gives
+NOT_KEPT = ("indices", "seconds")  # of what `compare_selectors` gives
 LINES = {"SkMM, published loop": ":"}
 Row = dict[str, Any]
 
