@@ -197,6 +197,18 @@ def test_storage_changes_no_bit(tmp_path, rng):
     assert np.array_equal(again.indices, base.indices)
 
 
+@pytest.mark.parametrize("scale", [1e150, 1e-150, 1e200])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_scale_of_the_rows_does_not_matter(scale, dtype, rng):
+    scale = scale if dtype == np.float64 else scale ** (1 / 8)  # within single precision
+    X = rng.standard_normal((200, 6)).astype(dtype)
+    base = selection.moment_matching(X, 20, rng=0)
+    r = selection.moment_matching((X * dtype(scale)).astype(dtype), 20, rng=0)
+    # Rounding may change a draw, and with it the subset, but not how good subsets are.
+    assert r.variance == pytest.approx(base.variance, rel=0.5)
+    assert len(r.indices) == 20
+
+
 def test_what_a_selection_says(tmp_path, rng):
     X = rng.standard_normal((500, 10)) * np.linspace(1, 5, 10)
     r = selection.moment_matching(X, 40, rng=0, restarts=1)

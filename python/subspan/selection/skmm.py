@@ -10,7 +10,7 @@ from .. import sketch as _sketch
 from .._array import as_rank
 from .._progress import Progress
 from .._rng import seed_word
-from .budget import Budget, as_budget, as_groups, divide
+from .budget import Array, Budget, as_budget, as_groups, divide
 from .matching import Matched, Problem, Weights, fista, frank_wolfe
 from .moments import eigenbasis_of, second_moment
 from .published import ITERATIONS, PUBLISHED
@@ -145,7 +145,8 @@ def moment_matching(
     with work.stage("sketch"):
         rows = sketched(given, allowed.size, sketch_size, sketch, seed)
     with work.stage("moments"):
-        basis = eigenbasis_of(second_moment(rows), rows.eps)
+        rows, moment = _of_moderate_scale(rows)
+        basis = eigenbasis_of(moment, rows.eps)
     if basis.rank == 0:
         raise ValueError("X is zero: every subset is as good as any other")
     if allowed.size < basis.rank and ridge == 0:
@@ -193,6 +194,19 @@ def parts_of(budget: Budget, labels: Any, per_group: str | None) -> Parts:
     if labels is None:
         raise ValueError(f"per_group={per_group!r} needs labels, one per row of X")
     return divide(budget, as_groups(labels, size)[1], per_group)
+
+
+def _of_moderate_scale(rows: Rows) -> tuple[Rows, Array]:
+    """The rows and their second moment; rows whose fourth powers would overflow are divided first."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        moment = second_moment(rows)
+    if 1e-60 < np.trace(moment) < 1e60 and np.isfinite(moment).all():
+        return rows, moment
+    largest = max((float(np.abs(tile).max(initial=0)) for _, tile in rows.tiles()), default=0.0)
+    if largest == 0:
+        return rows, moment
+    rows = Rows(rows.dense() / largest)
+    return rows, second_moment(rows)
 
 
 def sketched(rows: Rows, count: int, size: int | str, kind: str, seed: int) -> Rows:
