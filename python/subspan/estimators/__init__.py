@@ -4,12 +4,15 @@ Needs scikit-learn: ``pip install 'subspan[sklearn]'``. ``random_state`` is what
 None draws fresh entropy and leaves numpy's global state alone.
 """
 
-from .cur_decomposer import CURDecomposer
-from .interpolative_selector import InterpolativeSelector
-from .nystroem import NystroemRBRP
-from .randomized_svd import RandomizedSVD
-from .row_selector import RowSelector
-from .sketch_transformer import SketchTransformer
+from .._optional import extra
+
+with extra("sklearn", "sklearn"):
+    from .cur_decomposer import CURDecomposer
+    from .interpolative_selector import InterpolativeSelector
+    from .nystroem import NystroemRBRP
+    from .randomized_svd import RandomizedSVD
+    from .row_selector import RowSelector
+    from .sketch_transformer import SketchTransformer
 
 __all__ = [
     "CURDecomposer",

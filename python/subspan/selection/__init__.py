@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .._optional import extra
 from . import scores
 from .compare import compare_selectors, mean_interval
 from .criteria import Certificate, coverage, coverage_by_group, moment_certificate, v_opt
@@ -28,7 +29,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the estimator, and with it scikit-learn, when first asked for."""
     if name == "SkMM":
-        from .estimator import SkMM
-
+        with extra("sklearn", "sklearn"):
+            from .estimator import SkMM
         return SkMM
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

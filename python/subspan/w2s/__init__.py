@@ -5,6 +5,7 @@ After Dong, Li and Lee, "Discrepancies are virtue", arXiv 2502.05075.
 
 from typing import Any
 
+from .._optional import extra
 from . import rfrr, self_improvement, spurious
 from .bias import Bias
 from .budget import best_label_budget, pseudo_labels_needed
@@ -48,7 +49,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the estimators, and with them scikit-learn, when first asked for."""
     if name in ("WeakToStrongClassifier", "WeakToStrongRegressor", "fit"):
-        from . import estimators
-
+        with extra("sklearn", "sklearn"):
+            from . import estimators
         return getattr(estimators, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
