@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import subspan
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -12,6 +13,7 @@ from subspan import pruning  # noqa: E402
 from subspan.torch.pruning import (  # noqa: E402
     IllegalHeadCount,
     UnknownArchitecture,
+    collect_statistics,
     compare_speed,
     load_pruned,
     perplexity,
@@ -448,3 +450,59 @@ def test_the_command_names_what_is_wrong_in_one_line(folder, capsys):
     )
     assert "possible are heads" in capsys.readouterr().err
     assert not (folder / "x").exists()
+
+
+# ---------------------------------------------------------------- statistics once, prunings many times
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "obs"},
+        {"method": "flap", "reconstruct": False, "budget": "standardized"},
+        {"method": "goa", "budget": "global"},
+        {"method": "sparsegpt", "structured": False},
+    ],
+)
+def test_statistics_stand_for_the_calibration_data(model, options, tmp_path):
+    data = inputs_for(model)
+    path = tmp_path / "statistics.safetensors"
+    collect_statistics(model, data).save(path)
+    statistics = subspan.load(path)
+    a = prune_model(model, data, sparsity=0.25, rng=0, **options)
+    b = prune_model(model, statistics, sparsity=0.25, rng=0, **options)
+    assert a.kept == b.kept
+    for x, y in zip(a.model.parameters(), b.model.parameters(), strict=True):
+        assert torch.equal(x, y)
+    assert [layer.held_out for layer in a.layers] == [layer.held_out for layer in b.layers]
+
+
+def test_statistics_of_parts_merge(llama):
+    data = inputs_for(llama, 20)
+    parts = [collect_statistics(llama, part) for part in (data[:10], data[10:])]
+    both, whole = parts[0].merge(parts[1]), collect_statistics(llama, data)
+    assert both.rows == whole.rows == 20
+    for number, layers in whole.blocks.items():
+        for name, split in layers.items():
+            found = both.blocks[number][name]
+            np.testing.assert_allclose(
+                found.fit.second_moment(), split.fit.second_moment(), rtol=1e-9, atol=1e-12
+            )
+            assert found.held_out.n == split.held_out.n
+
+
+def test_statistics_that_do_not_fit_are_refused(llama):
+    data = inputs_for(llama)
+    one = collect_statistics(llama, data, blocks=[1])
+    prune_model(llama, one, sparsity=0.25, method="obs", blocks=[1])
+    with pytest.raises(ValueError, match="hold blocks"):
+        prune_model(llama, one, sparsity=0.25, method="obs")
+    with pytest.raises(ValueError, match="sequential"):
+        prune_model(llama, one, sparsity=0.25, sequential=True)
+    smaller = prune_model(llama, data, sparsity=0.25, method="obs").model
+    with pytest.raises(ValueError, match="of 48 channels; the model has 36"):
+        prune_model(smaller, collect_statistics(llama, data), sparsity=0.25)
+    with pytest.raises(ValueError, match="of a llama model"):
+        prune_model(build("gpt2"), one, sparsity=0.25)
+    with pytest.raises(ValueError, match="cannot merge"):
+        one.merge(collect_statistics(llama, data))

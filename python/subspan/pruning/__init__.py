@@ -82,7 +82,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what prunes whole models, and with it PyTorch, when first asked for."""
-    if name in ("load_pruned", "perplexity", "prune_model", "save_pruned"):
+    if name in ("collect_statistics", "load_pruned", "perplexity", "prune_model", "save_pruned"):
         from ..torch import pruning
 
         return getattr(pruning, name)

@@ -192,7 +192,7 @@ class Moments:
 
     def copy(self) -> Moments:
         """Return moments that can be updated apart."""
-        return Moments._of(self._state())
+        return Moments.from_dict(self.to_dict())
 
     def squares(self) -> NDArray[np.float64]:
         """``E[x_j^2]``, shape (dim,)."""
@@ -246,20 +246,22 @@ class Moments:
         if self.weight == 0:
             raise ValueError("no rows have been added to these moments")
 
-    def _state(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole state as arrays and plain values."""
         return {
             name: np.copy(v) if isinstance(v, np.ndarray) else v for name, v in vars(self).items()
         }
 
     @classmethod
-    def _of(cls, state: dict[str, Any]) -> Moments:
+    def from_dict(cls, state: dict[str, Any]) -> Moments:
+        """Return the moments whose state this is."""
         new = cls.__new__(cls)
         vars(new).update(state)
         return new
 
     def save(self, path: str | Path) -> None:
         """Write to a ``.npz`` or ``.safetensors`` file; nothing is pickled."""
-        _Stored(self._state()).save(path)
+        _Stored(self.to_dict()).save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Moments:
@@ -269,7 +271,7 @@ class Moments:
         stored = load(path)
         if not isinstance(stored, _Stored):
             raise ValueError(f"path={str(path)!r} holds {stored!r:.60}; expected moments")
-        return cls._of(stored.state)
+        return cls.from_dict(stored.state)
 
     def __repr__(self) -> str:
         return f"<Moments: {self.n} rows of {self.dim}, {self.gram}>"

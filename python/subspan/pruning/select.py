@@ -177,12 +177,20 @@ def _backward(
     L = factor(S, added) if added > 0 or S.any() else np.eye(m, order="F")
     steps = len(units) - k
     if len(units) == m:
-        gram = np.asfortranarray((W.T @ W).T)
-        order, gains, scores = eliminate(inverse_lower(L), gram, steps, largest=False)
+        order, gains, scores = eliminate(inverse_lower(L), _gram(W), steps, largest=False)
     else:
         order, gains, scores = eliminate_groups(inverse(L), W, units, steps, largest=False)
     scores[order] = gains
     return order, scores
+
+
+def _gram(W: Array) -> Array:
+    """Lower triangle of ``W^T W``, in Fortran order."""
+    from scipy.linalg.blas import dsyrk
+
+    return (
+        np.asarray(dsyrk(1.0, W.T, lower=1)) if W.size else np.zeros((W.shape[1],) * 2, order="F")
+    )
 
 
 def _forward(
@@ -202,9 +210,7 @@ def _forward(
         D = W if method == "output" else np.diag(weights)
         order, gains, scores = eliminate_groups(S, D @ S, units, k, largest=True)
     elif method == "output":
-        M = W @ S
-        gram = np.asfortranarray((M.T @ M).T)
-        order, gains, scores = eliminate(np.array(S, order="F"), gram, k, largest=True)
+        order, gains, scores = eliminate(np.array(S, order="F"), _gram(W @ S), k, largest=True)
     else:
         return _pivots(S * np.outer(weights, weights), k, pivoting, seed)
     scores[order] = gains

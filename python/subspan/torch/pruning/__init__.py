@@ -7,14 +7,17 @@ from .report import LayerReport, PruningReport
 from .request import IllegalHeadCount
 from .saving import load_pruned, save_pruned
 from .speed import Speed, compare_speed
+from .statistics import ModelStatistics, collect_statistics
 
 __all__ = [
     "IllegalHeadCount",
     "LayerReport",
+    "ModelStatistics",
     "Perplexity",
     "PruningReport",
     "Speed",
     "UnknownArchitecture",
+    "collect_statistics",
     "compare_speed",
     "load_pruned",
     "perplexity",

@@ -30,9 +30,14 @@ class Split:
 
 
 def collect(
-    inputs: BlockInputs, block: torch.nn.Module, names: Iterable[str], *, gram: str = "full"
+    inputs: BlockInputs,
+    block: torch.nn.Module,
+    names: Iterable[str],
+    *,
+    gram: str = "full",
+    advance: bool = False,
 ) -> dict[str, Split]:
-    """One pass of all batches through a block."""
+    """One pass of all batches through a block, whose outputs become the inputs if `advance`."""
     widths = {name: int(weight_of(block.get_submodule(name)).shape[1]) for name in names}
     found = {n: Split(Moments(w, gram=gram), Moments(w, gram=gram)) for n, w in widths.items()}
 
@@ -45,8 +50,11 @@ def collect(
         found[name].held_out.update(data[test])
 
     with listening(block, {name: functools.partial(add, name) for name in widths}):
-        for _ in inputs.run(block):
-            pass
+        if advance:
+            inputs.advance(block)
+        else:
+            for _ in inputs.run(block):
+                pass
     return found
 
 

@@ -11,12 +11,13 @@ import torch
 from ..._progress import Progress
 from ..._rng import seed_word
 from .architecture import Family, blocks_of, family_of
-from .calibration import as_batches
+from .calibration import Batch, as_batches
 from .edits import Edits
 from .linear import weight_of
 from .report import PruningReport
 from .request import Request, as_blocks
 from .run import Run
+from .statistics import ModelStatistics
 
 
 def prune_model(
@@ -46,10 +47,11 @@ def prune_model(
     ----------
     model : transformers model
         Of the Llama, Mistral, GPT-2, OPT, ViT or BERT family, with or without a head.
-    calibration : tensor or array, or iterable of batches
+    calibration : tensor or array, iterable of batches, or ModelStatistics
         Token ids (rows, length), images (rows, channels, height, width), or dictionaries of model inputs;
         padding by their ``attention_mask`` does not count. Every fifth row is held out: damping is chosen
-        and errors are reported there.
+        and errors are reported there. What :func:`collect_statistics` found in such data may stand
+        for it, unless `sequential`.
     sparsity : float
         Share of the inner units of the feed-forward modules to remove; of the weights to zero if not
         structured.
@@ -128,11 +130,21 @@ def prune_model(
     request.check(model, family)
     embeddings = model.get_input_embeddings()
     vocabulary = getattr(embeddings, "num_embeddings", None)
-    batches = as_batches(calibration, batch_size, vocabulary)
+    given: list[Batch] | ModelStatistics
+    if isinstance(calibration, ModelStatistics):
+        if sequential:
+            raise ValueError(
+                "sequential=True needs calibration data; statistics are of the dense model"
+            )
+        calibration.require_of(model, request.blocks)
+        given, rows = calibration, calibration.rows
+    else:
+        given = as_batches(calibration, batch_size, vocabulary)
+        rows = sum(len(b.held_out) for b in given)
     work = model if inplace else copy.deepcopy(model)
     before = parameters_of(work)
     was_training = work.training
-    run = Run(work, family, request, batches, Progress(progress, len(blocks_of(work, family))))
+    run = Run(work, family, request, given, Progress(progress, len(blocks_of(work, family))))
     try:
         with Edits() as edits:
             work.eval()
@@ -149,7 +161,7 @@ def prune_model(
         settings={
             "sparsity": sparsity, "heads": heads, "method": method, "structured": structured,
             "reconstruct": reconstruct, "sequential": sequential, "budget": budget,
-            "damping": damping, "pattern": pattern, "rows": sum(len(b.held_out) for b in batches),
+            "damping": damping, "pattern": pattern, "rows": rows,
         },
         seconds=time.perf_counter() - start,
         seed=request.seed,

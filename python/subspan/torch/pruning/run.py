@@ -20,6 +20,7 @@ from .linear import to_numpy, weight_of
 from .report import LayerReport
 from .request import Request
 from .sequential import Pair, matched, refit_level1
+from .statistics import ModelStatistics
 from .stream import BlockInputs, listening
 
 
@@ -27,10 +28,17 @@ class Run:
     """One pruning: block by block, with what has been found."""
 
     def __init__(
-        self, model: Any, family: Family, request: Request, batches: list[Batch], work: Progress
+        self,
+        model: Any,
+        family: Family,
+        request: Request,
+        calibration: list[Batch] | ModelStatistics,
+        work: Progress,
     ) -> None:
         self.model, self.family, self.request = model, family, request
-        self.batches, self.work = batches, work
+        self.statistics = calibration if isinstance(calibration, ModelStatistics) else None
+        self.batches = calibration if isinstance(calibration, list) else []
+        self.work = work
         self.blocks = blocks_of(model, family)
         self.prefix = block_prefix(model, family)
         self.activation = inner_activation(model)
@@ -40,6 +48,9 @@ class Run:
     def prune(self, edits: Edits) -> None:
         """Prune all blocks, front to back."""
         widths = self.widths()
+        if self.statistics is not None:
+            self._from_statistics(self.statistics, widths, edits)
+            return
         inputs = BlockInputs(self.model, self.blocks[0], self.batches)
         dense = inputs.copy() if self.request.sequential and self.request.structured else None
         for number, block in enumerate(self.blocks):
@@ -75,15 +86,20 @@ class Run:
 
     def _losses(self) -> list[Any]:
         """Share of a module's output that dropping each unit costs, from one more pass."""
-        inputs = BlockInputs(self.model, self.blocks[0], self.batches)
+        if self.statistics is not None:
+            moments = {n: self.statistics.blocks[n] for n in self.request.blocks}
+        else:
+            inputs = BlockInputs(self.model, self.blocks[0], self.batches)
+            moments = {}
+            for number, block in enumerate(self.blocks):
+                moments[number] = collect(
+                    inputs, block, [self.family.level2], gram="diag", advance=True
+                )
         losses = []
-        for number, block in enumerate(self.blocks):
-            if number in self.request.blocks:
-                found = collect(inputs, block, [self.family.level2], gram="diag")
-                W = to_numpy(weight_of(block.get_submodule(self.family.level2)))
-                scores = second_moment_scores(W, found[self.family.level2].fit)
-                losses.append(scores / max(float(scores.sum()), np.finfo(float).tiny))
-            inputs.advance(block)
+        for number in self.request.blocks:
+            W = to_numpy(weight_of(self.blocks[number].get_submodule(self.family.level2)))
+            scores = second_moment_scores(W, moments[number][self.family.level2].fit)
+            losses.append(scores / max(float(scores.sum()), np.finfo(float).tiny))
         return losses
 
     def _units(
@@ -96,11 +112,8 @@ class Run:
         if request.heads:
             names.append(family.output)
         found = collect(inputs, block, names)
-        pruned = prune_units_of(block, family, found, k, self.activation, request)
+        parts = self._parts(block, found, k)
         # Dense throughout: measure while the dense block makes the inputs of the next.
-        parts: list[tuple[str, PrunedUnits]] = [(family.level2, pruned)]
-        if request.heads:
-            parts.append((family.output, self._chosen_heads(block, found)))
         dense = _copied_tree(block)
         measured = []
         for name, part in parts:
@@ -111,6 +124,35 @@ class Run:
             inputs.advance(dense)
         for name, old, part, m in measured:
             self._add(number, name, old, part, m.share)
+
+    def _parts(
+        self, block: torch.nn.Module, found: dict[str, Split], k: int
+    ) -> list[tuple[str, PrunedUnits]]:
+        """What stays of the feed-forward module, and of the heads if some are to go."""
+        family, request = self.family, self.request
+        units = prune_units_of(block, family, found, k, self.activation, request)
+        parts: list[tuple[str, PrunedUnits]] = [(family.level2, units)]
+        if request.heads:
+            parts.append((family.output, self._chosen_heads(block, found)))
+        return parts
+
+    def _from_statistics(
+        self, statistics: ModelStatistics, widths: dict[int, int], edits: Edits
+    ) -> None:
+        """Prune all blocks by moments that have been collected before."""
+        for number in self.request.blocks:
+            block, found = self.blocks[number], statistics.blocks[number]
+            with self.work.stage(f"block {number}"):
+                if not self.request.structured:
+                    prefix = f"{self.prefix}.{number}"
+                    self.reports += mask_block(
+                        block, self.family, found, prefix, self.request, edits
+                    )
+                    continue
+                for name, part in self._parts(block, found, widths[number]):
+                    old = block.get_submodule(name)
+                    self._apply(block, name, part, edits)
+                    self._add(number, name, old, part, None)
 
     def _apply(
         self, block: torch.nn.Module, name: str, part: PrunedUnits, edits: Edits
