@@ -314,7 +314,7 @@ def test_padding_does_not_count_and_seeds_repeat(llama):
 
 def test_refusals_are_named(llama):
     data = inputs_for(llama)
-    with pytest.raises(IllegalHeadCount, match=r"possible are heads = 0.5, 0"):
+    with pytest.raises(IllegalHeadCount, match=r"possible are heads = 0.5, 0, in all blocks"):
         prune_model(llama, data, sparsity=0.25, heads=0.25)
     with pytest.raises(IllegalHeadCount, match="only heads=0"):
         prune_model(build("gpt2"), data, sparsity=0.25, heads=0.5)
@@ -506,3 +506,51 @@ def test_statistics_that_do_not_fit_are_refused(llama):
         prune_model(build("gpt2"), one, sparsity=0.25)
     with pytest.raises(ValueError, match="cannot merge"):
         one.merge(collect_statistics(llama, data))
+
+
+# ---------------------------------------------------------------- heads that share keys
+
+
+@pytest.mark.parametrize("method", ["obs", "weighted_id", "output", "second_moment", "goa"])
+@pytest.mark.parametrize(("heads", "kept", "kv"), [(0.25, 6, 2), (0.5, 4, 2), (0.75, 2, 2)])
+def test_query_heads_leave_every_group_alike(method, heads, kept, kv, tmp_path):
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            num_hidden_layers=2, num_attention_heads=8, num_key_value_heads=2, hidden_size=48,
+            intermediate_size=32, vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2,
+            max_position_embeddings=64,
+        )
+    ).eval()  # fmt: skip
+    data = inputs_for(model)
+    report = prune_model(model, data, sparsity=0.0, heads=heads, method=method, rng=0)
+    config = report.model.config
+    assert (config.num_attention_heads, config.num_key_value_heads) == (kept, kv)
+    for name, channels in report.kept.items():
+        if name.endswith("o_proj"):
+            groups = np.unique(np.array(channels) // 6) // 4
+            assert np.bincount(groups).tolist() == [kept // 2, kept // 2]
+    for layer in report.layers:
+        np.testing.assert_allclose(layer.measured, layer.held_out, rtol=1e-3, atol=1e-9)
+    report.model.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path).eval()
+    assert torch.equal(output(again, data), output(report.model, data))
+
+
+def test_whole_groups_leave_where_queries_cannot(tmp_path):
+    """Of 8 heads on 4 keys, 6 stay: no equal number of queries does it, three whole groups do."""
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            num_hidden_layers=2, num_attention_heads=8, num_key_value_heads=4, hidden_size=48,
+            intermediate_size=32, vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2,
+            max_position_embeddings=64,
+        )
+    ).eval()  # fmt: skip
+    data = inputs_for(model)
+    report = prune_model(model, data, sparsity=0.0, heads=0.25, method="obs", rng=0)
+    config = report.model.config
+    assert (config.num_attention_heads, config.num_key_value_heads) == (6, 3)
+    report.model.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path).eval()
+    assert torch.equal(output(again, data), output(report.model, data))

@@ -117,6 +117,7 @@ def test_duplicated_heads_that_write_differently_are_merged_by_the_output_matrix
 def test_groups_of_shared_keys_and_legal_counts():
     assert [g.tolist() for g in pruning.head_units(4, 2, 2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert pruning.legal_head_counts(9, 3) == [3, 6, 9]
+    assert pruning.legal_head_counts(32, 8) == [4, 8, 12, 16, 20, 24, 28, 32]
     with pytest.raises(ValueError, match="multiple of kv_heads"):
         pruning.legal_head_counts(9, 2)
 

@@ -432,3 +432,35 @@ def test_bad_repairs_are_named(module):
             reconstruct(W, gram(H), **{"keep": [0, 1], **options})
     with pytest.raises(TypeError, match="needs Moments"):
         reconstruct(W, np.eye(12), [0], mode="bias")
+
+
+# ---------------------------------------------------------------- as many of every class
+
+
+@pytest.mark.parametrize("method", [*pruning.select.SCORED, "id", "weighted_id", "output", "obs"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_every_class_keeps_as_many(method, size):
+    generator = np.random.default_rng(5)
+    units, classes = 12, np.arange(12) % 3
+    m = units * size
+    scale = np.repeat(np.where(classes == 0, 100.0, 1.0), size)  # one class outweighs the others
+    X = generator.standard_normal((200, m)) * scale
+    groups = [np.arange(u * size, (u + 1) * size) for u in range(units)]
+    r = pruning.select_units(
+        generator.standard_normal((7, m)), pruning.gram(X), 6, method=method, groups=groups,
+        balance=classes, level1=[generator.standard_normal((m, 5))],
+        input_moments=pruning.gram(generator.standard_normal((50, 5))), rng=0,
+    )  # fmt: skip
+    assert np.bincount(classes[np.unique(r.keep // size)]).tolist() == [2, 2, 2]
+
+
+def test_balance_that_does_not_fit_is_refused():
+    W, M = np.ones((2, 4)), pruning.gram(np.eye(4))
+    groups = [[0], [1], [2], [3]]
+    with pytest.raises(ValueError, match="multiple of the 2 classes"):
+        pruning.select_units(W, M, 3, groups=groups, balance=[0, 0, 1, 1])
+    for balance in ([0, 0, 1], [0, 0, 0, 1], [0, 0, 2, 2], [-1, -1, 0, 0]):
+        with pytest.raises(ValueError, match="balance"):
+            pruning.select_units(W, M, 2, groups=groups, balance=balance)
+    with pytest.raises(ValueError, match="goes with groups"):
+        pruning.select_units(W, M, 2, balance=[0, 0, 1, 1])

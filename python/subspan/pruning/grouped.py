@@ -10,12 +10,19 @@ from .inputs import Array, Indices
 
 
 def eliminate_groups(
-    H: Array, M: Array, groups: list[Indices], steps: int, *, largest: bool
+    H: Array,
+    M: Array,
+    groups: list[Indices],
+    steps: int,
+    *,
+    largest: bool,
+    balance: Indices | None = None,
 ) -> tuple[Indices, Array, Array]:
     """Take out `steps` groups g by ``tr(M_g H_gg^-1 M_g^T)``, as `eliminate` does single units.
 
     With ``H = S^-1`` and M the weights, the least is the group whose loss, after the others have been
-    refitted, costs least; with H = S and ``M = W S`` the largest explains most of the output.
+    refitted, costs least; with H = S and ``M = W S`` the largest explains most of the output. With
+    `balance`, the class of every group, as many are taken of every class.
     ``O(steps m^2 |g|)`` flops.
     """
     H, M = H.copy(), M.copy()
@@ -24,8 +31,13 @@ def eliminate_groups(
     taken: list[int] = []
     gains: list[float] = []
     scores = {g: _score(H, M, groups[g]) for g in alive}
+    classes = np.zeros(len(groups), np.int64) if balance is None else balance
+    room = np.full(int(classes.max(initial=0)) + 1, steps // (int(classes.max(initial=0)) + 1))
     for _ in range(steps):
-        pick = (max if largest else min)(alive, key=lambda g: (scores[g], -g if largest else g))
+        pick = (max if largest else min)(
+            [g for g in alive if room[classes[g]]], key=lambda g: (scores[g], -g if largest else g)
+        )
+        room[classes[pick]] -= 1
         J = groups[pick]
         gains.append(scores[pick])
         taken.append(pick)

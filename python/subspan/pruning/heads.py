@@ -181,18 +181,19 @@ def head_units(heads: int, kv_heads: int, head_dim: int) -> list[Indices]:
 
 
 def legal_head_counts(heads: int, kv_heads: int, hidden_size: int | None = None) -> list[int]:
-    """Numbers of query heads that remain when whole groups go, and that a stock configuration accepts.
+    """Numbers of query heads that a stock configuration can have after pruning.
 
-    With shared keys and values a group leaves as a whole; some configurations also insist that
-    `hidden_size` is a multiple of the number of heads.
+    With shared keys and values either whole groups leave, or the same number of query heads leaves every
+    group; some configurations also insist that `hidden_size` is a multiple of the number of heads.
 
     Examples
     --------
     >>> from subspan.pruning import legal_head_counts
-    >>> legal_head_counts(9, 3, 576), legal_head_counts(4, 4, 32)
-    ([3, 6, 9], [1, 2, 4])
+    >>> legal_head_counts(9, 3, 576), legal_head_counts(8, 2), legal_head_counts(4, 4, 32)
+    ([3, 6, 9], [2, 4, 6, 8], [1, 2, 4])
     """
     if kv_heads < 1 or heads % kv_heads:
         raise ValueError(f"heads={heads} must be a multiple of kv_heads={kv_heads}")
-    counts = range(heads // kv_heads, heads + 1, heads // kv_heads)
-    return [h for h in counts if hidden_size is None or hidden_size % h == 0]
+    groups = range(heads // kv_heads, heads + 1, heads // kv_heads)
+    counts = {*groups, *range(kv_heads, heads + 1, kv_heads)}
+    return [h for h in sorted(counts) if hidden_size is None or hidden_size % h == 0]

@@ -104,6 +104,23 @@ def as_groups(groups: Sequence[Any] | None, m: int) -> list[Indices]:
     return parts
 
 
+def as_classes(
+    balance: Sequence[int] | None, groups: Sequence[Any] | None, k: int
+) -> Indices | None:
+    """Class of every group, all of one size, of each of which as many of k can stay."""
+    if balance is None:
+        return None
+    classes = np.asarray(balance)
+    if groups is None or classes.shape != (len(groups),) or classes.dtype.kind not in "iu":
+        raise ValueError("balance must be one integer per group, and goes with groups")
+    sizes = np.bincount(classes) if len(classes) and classes.min() >= 0 else np.zeros(1, int)
+    if len(classes) and (sizes.min() == 0 or sizes.min() != sizes.max()):
+        raise ValueError(f"balance must hold 0, 1, ... equally often, got {classes.tolist()}")
+    if k % len(sizes):
+        raise ValueError(f"k={k} must be a multiple of the {len(sizes)} classes of balance")
+    return classes.astype(np.int64)
+
+
 def smallest_first(scores: Array) -> Indices:
     """Order of scores, ascending; ties so that the lower index is kept."""
     return (len(scores) - 1 - np.argsort(scores[::-1], kind="stable")).astype(np.int64)

@@ -17,6 +17,7 @@ from .grouped import eliminate_groups
 from .inputs import (
     Array,
     Indices,
+    as_classes,
     as_count,
     as_groups,
     others,
@@ -44,6 +45,7 @@ def select_units(
     input_moments: Any = None,
     activation: str = "linear",
     groups: Sequence[Any] | None = None,
+    balance: Sequence[int] | None = None,
     pivoting: str = "blocks",
     damping: float = 1e-2,
     rng: Any = None,
@@ -73,6 +75,9 @@ def select_units(
         For "goa" and "goa_code".
     groups : sequence of integer arrays, optional
         Channels that stay or go together, such as those of a head.
+    balance : sequence of int, optional
+        With `groups`, the class of each, 0, 1, ...: as many of every class stay, such as query heads of those
+        that share a key.
     pivoting : {"blocks", "greedy", "rbrp", "rp"}
         For "id" and "weighted_id": "greedy" has the pivots of column-pivoted QR of the activations, one at
         a time; "blocks" takes the 32 largest at a time and filters them, which is several times faster;
@@ -123,18 +128,20 @@ def select_units(
     m = W.shape[1]
     units = as_groups(groups, m)
     count = as_count(k, len(units))
+    classes = as_classes(balance, groups, count)
     seed = seed_word(rng)
     if method in SCORED:
         single = _single(W, moments, method, level1, input_moments, activation, seed)
         scores = np.array([single[g].sum() for g in units])
         order = smallest_first(scores)
-        kept = order[len(units) - count :]
+        kept = _last_of_classes(order, count, classes)
     elif method == "obs":
-        order, scores = _backward(W, moments, count, units, as_tolerance(damping, "damping"))
+        damping = as_tolerance(damping, "damping")
+        order, scores = _backward(W, moments, count, units, damping, classes)
         kept = others(np.sort(order), len(units))
     else:
-        order, scores = _forward(W, moments, count, units, method, pivoting, seed)
-        kept = _filled(order, scores, count, len(units))
+        order, scores = _forward(W, moments, count, units, method, pivoting, seed, classes)
+        kept = _filled(order, count, len(units), classes)
     keep = np.sort(_channels(units, kept))
     found = UnitSelection(keep, others(keep, m), scores, order, method, seed)
     return to_caller(found, library)
@@ -164,7 +171,7 @@ def _single(
 
 
 def _backward(
-    W: Array, moments: Any, k: int, units: list[Indices], damping: float
+    W: Array, moments: Any, k: int, units: list[Indices], damping: float, classes: Indices | None
 ) -> tuple[Indices, Array]:
     """Structured OBS: the columns of the inverse are downdated as units leave."""
     m = W.shape[1]
@@ -176,10 +183,12 @@ def _backward(
     added = damping * scale_of(S)
     L = factor(S, added) if added > 0 or S.any() else np.eye(m, order="F")
     steps = len(units) - k
-    if len(units) == m:
+    if len(units) == m and classes is None:
         order, gains, scores = eliminate(inverse_lower(L), _gram(W), steps, largest=False)
     else:
-        order, gains, scores = eliminate_groups(inverse(L), W, units, steps, largest=False)
+        order, gains, scores = eliminate_groups(
+            inverse(L), W, units, steps, largest=False, balance=classes
+        )
     scores[order] = gains
     return order, scores
 
@@ -201,14 +210,15 @@ def _forward(
     method: str,
     pivoting: str,
     seed: int,
+    classes: Indices | None,
 ) -> tuple[Indices, Array]:
     """Units in the order in which they enter, and the gain of each when it did."""
     m = W.shape[1]
     S = second_moment_of(moments, m)
     weights = np.ones(m) if method != "weighted_id" else np.sqrt(np.einsum("ij,ij->j", W, W))
-    if len(units) < m:
+    if len(units) < m or classes is not None:
         D = W if method == "output" else np.diag(weights)
-        order, gains, scores = eliminate_groups(S, D @ S, units, k, largest=True)
+        order, gains, scores = eliminate_groups(S, D @ S, units, k, largest=True, balance=classes)
     elif method == "output":
         order, gains, scores = eliminate(np.array(S, order="F"), _gram(W @ S), k, largest=True)
     else:
@@ -230,10 +240,19 @@ def _pivots(S: Array, k: int, pivoting: str, seed: int) -> tuple[Indices, Array]
     return r.pivots, scores
 
 
-def _filled(order: Indices, scores: Array, k: int, count: int) -> Indices:
+def _filled(order: Indices, k: int, count: int, classes: Indices | None) -> Indices:
     """The chosen units; where they explain everything already, the first of the others beside them."""
     rest = others(np.sort(order), count)
-    return np.concatenate([order, rest[: k - len(order)]])[:k]
+    return _last_of_classes(np.concatenate([order, rest])[::-1], k, classes)
+
+
+def _last_of_classes(order: Indices, k: int, classes: Indices | None) -> Indices:
+    """The last k units, or the last ones of each class."""
+    if classes is None or len(classes) == 0:
+        return order[len(order) - k :]
+    each = k // (int(classes.max()) + 1)
+    parts = [order[classes[order] == c] for c in range(int(classes.max()) + 1)]
+    return np.concatenate([part[len(part) - each :] for part in parts])
 
 
 def _channels(units: list[Indices], which: Indices) -> Indices:

@@ -1,10 +1,10 @@
 """Pruning of Hugging Face transformers, and what it does to them. Needs PyTorch and transformers."""
 
 from .architecture import UnknownArchitecture
+from .head_plan import IllegalHeadCount
 from .perplexity import Perplexity, perplexity
 from .prune_model import prune_model
 from .report import LayerReport, PruningReport
-from .request import IllegalHeadCount
 from .saving import load_pruned, save_pruned
 from .speed import Speed, compare_speed
 from .statistics import ModelStatistics, collect_statistics

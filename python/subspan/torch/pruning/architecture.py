@@ -152,6 +152,12 @@ def block_prefix(model: Any, family: Family) -> str:
     return f"{inner}.{family.blocks}" if inner else family.blocks
 
 
+def head_dim_of(config: Any) -> int:
+    """Width of a head."""
+    given = getattr(config, "head_dim", None)
+    return int(given or config.hidden_size // config.num_attention_heads)
+
+
 def inner_activation(model: Any) -> str:
     """Of relu, gelu and silu, the one that the model's is a variant of."""
     config = model.config

@@ -12,6 +12,7 @@ from ... import pruning as arrays
 from .architecture import Family, input_groups
 from .collect import Split
 from .edits import Edits
+from .head_plan import HeadPlan
 from .linear import bias_of, to_numpy, weight_of, with_rows, with_weights
 from .report import LayerReport
 from .request import Request
@@ -79,24 +80,27 @@ def apply_units(
 
 
 def prune_heads_of(
-    block: torch.nn.Module, family: Family, found: dict[str, Split], shape: tuple[int, int, int],
-    head_dim: int, request: Request,
-) -> arrays.PrunedUnits:  # fmt: skip
-    """Choose whole groups of heads and refit the output projection; the block is not changed."""
-    groups, kept, per_group = shape
+    block: torch.nn.Module,
+    family: Family,
+    found: dict[str, Split],
+    plan: HeadPlan,
+    request: Request,
+) -> arrays.PrunedUnits:
+    """Choose heads and refit the output projection; the block is not changed."""
     layer = block.get_submodule(family.output)
     bias = bias_of(layer)
     method = request.method if request.method not in ("goa", "goa_code") else "second_moment"
     return arrays.prune_units(
         to_numpy(weight_of(layer)),
         found[family.output].fit,
-        kept,
+        plan.kept_units,
         bias=None if bias is None else to_numpy(bias),
         method=method,
         mode="ls" if request.reconstruct else "none",
         damping=request.damping,
         held_out=found[family.output].test,
-        groups=arrays.head_units(groups * per_group, groups, head_dim),
+        groups=plan.units,
+        balance=plan.balance,
         rng=request.seed,
     )
 
@@ -105,14 +109,11 @@ def apply_heads(
     block: torch.nn.Module,
     family: Family,
     pruned: arrays.PrunedUnits,
-    shape: tuple[int, int, int],
-    head_dim: int,
+    plan: HeadPlan,
     edits: Edits,
 ) -> Change:
     """Cut heads out of the projections of a block."""
-    _, kept, per_group = shape
-    groups = np.unique(pruned.keep // (per_group * head_dim))
-    shared = (groups[:, None] * head_dim + np.arange(head_dim)).ravel()  # rows of keys and values
+    shared = plan.key_rows(pruned.keep)
     for name, rows in zip(family.qkv, (pruned.keep, shared, shared), strict=True):
         edits.replace(block, name, with_rows(block.get_submodule(name), rows))
     layer = block.get_submodule(family.output)
@@ -120,8 +121,10 @@ def apply_heads(
     new = with_weights(layer, torch.as_tensor(pruned.W), bias)
     edits.replace(block, family.output, new)
     owner: Any = block.get_submodule(family.output.rpartition(".")[0])
-    if hasattr(owner, "num_attention_heads"):
-        edits.set(owner, "num_attention_heads", kept * per_group)
+    sizes = {"num_attention_heads": plan.kept, "num_key_value_groups": plan.kept // plan.kept_kv}
+    for name, value in sizes.items():
+        if hasattr(owner, name):
+            edits.set(owner, name, value)
     return family.output, new, pruned.keep
 
 

@@ -65,7 +65,8 @@ def prune_model(
         with sequential=True, also refits both levels of every module to the dense outputs before its
         units are chosen (GOA).
     heads : float
-        Share of the attention heads to remove, in whole groups of heads that share keys and values.
+        Share of the attention heads to remove. Where heads share keys and values, as many leave every
+        group if that is possible, else whole groups leave.
     sequential : bool
         Prune front to back, every block seeing what the pruned ones before it give and fitted to what the
         dense one gave; else all statistics are of the dense model.
@@ -187,11 +188,9 @@ def _configure(model: Any, family: Family, request: Request, edits: Edits) -> No
     if family.bias_entry and any(layer.bias is not None for layer in layers):
         setattr(config, family.bias_entry, True)
     if request.heads:
-        _, kept, per_group = request.head_groups(model, family)
-        config.head_dim = getattr(config, "head_dim", None) or (
-            config.hidden_size // config.num_attention_heads
-        )
-        config.num_attention_heads = kept * per_group
+        plan = request.head_plan(model, family)
+        config.head_dim = plan.head_dim
+        config.num_attention_heads = plan.kept
         if getattr(config, "num_key_value_heads", None):
-            config.num_key_value_heads = kept
+            config.num_key_value_heads = plan.kept_kv
     edits.set(model, "config", config)

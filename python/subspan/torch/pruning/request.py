@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ...pruning import legal_head_counts
 from ...pruning.select import METHODS as UNIT_METHODS
 from .architecture import Family, blocks_of
+from .head_plan import HeadPlan, head_plan
 
 MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "obs")
 BIASES = ("auto", True, False)
-
-
-class IllegalHeadCount(ValueError):
-    """The model cannot have so few heads; the message says which numbers it can."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,28 +61,12 @@ class Request:
                 f"bias=True: a {model.config.model_type} configuration cannot give {family.level2} a bias"
             )
         if self.heads:
-            self.head_groups(model, family)
+            self.head_plan(model, family)
 
-    def head_groups(self, model: Any, family: Family) -> tuple[int, int, int]:
-        """Groups of heads that share keys, how many stay, and the heads in each."""
-        config = model.config
-        if not family.heads:
-            raise IllegalHeadCount(
-                f"heads={self.heads}: a {config.model_type} configuration ties the number of heads to the "
-                "width; only heads=0 is possible"
-            )
-        count = int(config.num_attention_heads)
-        kv = int(getattr(config, "num_key_value_heads", None) or count)
-        legal = legal_head_counts(count, kv, config.hidden_size)
-        wanted = count - round(self.heads * count)
-        if wanted not in legal or len(self.blocks) != len(blocks_of(model, family)):
-            shares = ", ".join(f"{1 - h / count:.4g}" for h in legal)
-            raise IllegalHeadCount(
-                f"heads={self.heads} would leave {wanted} of {count} heads in {len(self.blocks)} blocks; "
-                f"{kv} keys and values are shared, and a width of {config.hidden_size} must be a multiple of "
-                f"the number of heads: possible are heads = {shares}, in all blocks"
-            )
-        return kv, wanted // (count // kv), count // kv
+    def head_plan(self, model: Any, family: Family) -> HeadPlan:
+        """Which heads may go, of a model as it was given."""
+        everywhere = len(self.blocks) == len(blocks_of(model, family))
+        return head_plan(model, family, self.heads, everywhere)
 
 
 def as_blocks(blocks: Any, count: int) -> tuple[int, ...]:

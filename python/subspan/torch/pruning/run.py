@@ -16,6 +16,7 @@ from .calibration import Batch
 from .changes import apply_heads, apply_units, mask_block, prune_heads_of, prune_units_of
 from .collect import Measurement, Split, collect
 from .edits import Edits
+from .head_plan import HeadPlan
 from .linear import to_numpy, weight_of
 from .report import LayerReport
 from .request import Request
@@ -159,8 +160,7 @@ class Run:
     ) -> torch.nn.Module:
         if name == self.family.level2:
             return apply_units(block, self.family, part, edits)[1]
-        shape = self.request.head_groups(self.model, self.family)
-        return apply_heads(block, self.family, part, shape, self._head_dim(), edits)[1]
+        return apply_heads(block, self.family, part, self._head_plan(), edits)[1]
 
     def _in_sequence(self, pair: Pair, number: int, k: int, edits: Edits) -> None:
         """Prune a block that sees what the pruned ones give, towards what the dense ones gave."""
@@ -186,13 +186,10 @@ class Run:
         pair.advance()
 
     def _chosen_heads(self, block: torch.nn.Module, found: dict[str, Split]) -> PrunedUnits:
-        shape = self.request.head_groups(self.model, self.family)
-        return prune_heads_of(block, self.family, found, shape, self._head_dim(), self.request)
+        return prune_heads_of(block, self.family, found, self._head_plan(), self.request)
 
-    def _head_dim(self) -> int:
-        config = self.model.config
-        given = getattr(config, "head_dim", None)
-        return int(given or config.hidden_size // config.num_attention_heads)
+    def _head_plan(self) -> HeadPlan:
+        return self.request.head_plan(self.model, self.family)
 
     def _masks(
         self, inputs: BlockInputs, number: int, block: torch.nn.Module, edits: Edits
