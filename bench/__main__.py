@@ -28,6 +28,7 @@ SUITES = (
     "selection",
     "gradients",
     "w2s",
+    "pruning",
 )
 PUBLISHED = Path(__file__).parent / "results"
 

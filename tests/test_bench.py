@@ -24,6 +24,7 @@ SUITES = (
     "gradients",
     "selection",
     "w2s",
+    "pruning",
 )
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}
