@@ -114,6 +114,22 @@ def test_duplicated_heads_that_write_differently_are_merged_by_the_output_matrix
     assert set(range(8, 12)) <= set(r.keep)  # one of the first two heads is a map of the other
 
 
+@pytest.mark.parametrize(
+    "method", [*pruning.select.SCORED[1:5], "id", "weighted_id", "output", "obs"]
+)
+def test_the_order_of_the_heads_does_not_matter(rng, method):
+    H = rng.standard_normal((300, 20)) @ rng.standard_normal((20, 20))
+    W, order = rng.standard_normal((7, 20)), np.array([3, 0, 4, 1, 2])
+    channels = (order[:, None] * 4 + np.arange(4)).ravel()  # where each comes from
+    groups = pruning.head_units(5, 5, 4)
+    a = pruning.prune_units(W, gram(H), 3, method=method, groups=groups, damping=0.1)
+    b = pruning.prune_units(
+        W[:, channels], gram(H[:, channels]), 3, method=method, groups=groups, damping=0.1
+    )
+    assert sorted(channels[b.keep]) == a.keep.tolist()
+    np.testing.assert_allclose(b.predicted.relative, a.predicted.relative, rtol=1e-9)
+
+
 def test_groups_of_shared_keys_and_legal_counts():
     assert [g.tolist() for g in pruning.head_units(4, 2, 2)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert pruning.legal_head_counts(9, 3) == [3, 6, 9]
@@ -136,6 +152,9 @@ def test_queries_and_keys_of_full_rank_keep_the_logits_and_lower_ones_are_best(r
     s = np.linalg.svd(L.T @ Wq.T @ Wk @ L, compute_uv=False) ** 2
     Q, K = qk_reduce(Wq, Wk, S, 2)
     np.testing.assert_allclose(cost(Q, K), s[2:].sum(), rtol=1e-8)
+    # A model of fewer channels divides by their root: with the factor of the docstring nothing changes.
+    scaled = (np.sqrt(2 / 4) * Q @ X.T).T @ (K @ X.T) / np.sqrt(2)
+    np.testing.assert_allclose(scaled, (Q @ X.T).T @ (K @ X.T) / np.sqrt(4), rtol=1e-9, atol=1e-9)
     best = np.argsort(qk_scores(Wq, Wk, S))[2:]
     assert cost(Wq[best], Wk[best]) >= cost(Q, K)
 

@@ -103,6 +103,33 @@ def test_greedy_obs_removes_what_costs_least_after_a_refit(rng):
     np.testing.assert_allclose(r.W[0], constrained(w[0], H, kept), rtol=1e-8)
 
 
+@pytest.mark.parametrize(("zeros", "group"), [(2, 4), (1, 4), (3, 6), (5, 6), (1, 2)])
+def test_greedy_obs_fills_every_group_of_an_n_of_m_pattern(rng, zeros, group):
+    """As the loop of the definition: of the groups that are not full, the cheapest removal after a refit."""
+    H, w = spd(rng, 12), rng.standard_normal((1, 12))
+    kept, room = list(range(12)), np.full(12 // group, zeros)
+    for _ in range(zeros * 12 // group):
+        open_ones = [q for q in kept if room[q // group]]
+        costs = []
+        for q in open_ones:
+            theta = constrained(w[0], H, [j for j in kept if j != q])
+            costs.append((theta - w[0]) @ H @ (theta - w[0]))
+        out = open_ones[int(np.argmin(costs))]
+        kept.remove(out)
+        room[out // group] -= 1
+    r = obs(w, H, pattern=f"{zeros}:{group}", damping=0)
+    assert np.flatnonzero(r.mask[0]).tolist() == kept
+    np.testing.assert_allclose(r.W[0], constrained(w[0], H, kept), rtol=1e-7, atol=1e-12)
+
+
+def test_zero_weights_fill_the_groups_of_a_pattern(rng):
+    W = np.zeros((2, 8))
+    W[0, 0] = 1.0
+    r = obs(W, spd(rng, 8), pattern="2:4")
+    assert (~r.mask).reshape(-1, 4).sum(1).tolist() == [2, 2, 2, 2]
+    np.testing.assert_allclose(r.W, W, atol=1e-12)
+
+
 def test_obs_merges_the_removals_of_all_rows(rng):
     H = spd(rng, 8)
     W = rng.standard_normal((6, 8)) * np.geomspace(1, 30, 6)[:, None]
@@ -162,6 +189,7 @@ def test_n_of_m_patterns_and_dead_inputs(rng, dtype):
     before = W.copy()
     for r in (
         sparsegpt(W, pruning.gram(X), pattern="2:4", block_size=4),
+        obs(W, pruning.gram(X), pattern="2:4"),
         obs(W, pruning.gram(X), pattern="2:4", support="diag"),
         obs(W, pruning.gram(X), pattern="2:4", support="magnitude"),
     ):
@@ -182,7 +210,7 @@ def test_bad_requests_for_weights_are_named(rng):
         (lambda: sparsegpt(W, np.eye(5), 0.5), r"expected \(6, 6\)"),
         (lambda: sparsegpt(W, S, 0.5, mask=np.ones((2, 2))), "mask must be bool"),
         (lambda: sparsegpt(W, S, pattern="1:2", block_size=3), "multiple"),
-        (lambda: obs(W, S, pattern="1:2"), "support='diag'"),
+        (lambda: obs(W, S, pattern="1:4"), "multiples of 4"),
         (lambda: obs(W, S, 0.5, support="x"), "not known"),
         (lambda: iobs(lambda x: x, S, np.ones(6), 7), "k=7"),
         (lambda: iobs(lambda x: x, S, np.ones(6), 1, mode="x"), "not known"),

@@ -22,16 +22,19 @@ from .inputs import Array, Indices
 _BLOCK = 96
 
 
-def eliminate(H: Array, G: Array, steps: int, *, largest: bool) -> tuple[Indices, Array, Array]:
+def eliminate(
+    H: Array, G: Array, steps: int, *, largest: bool, per_group: tuple[int, int] | None = None
+) -> tuple[Indices, Array, Array]:
     """Take out `steps` units, the largest or the least score first.
 
     Returns the units in order, their scores when taken, and the scores that the others end with (NaN for
     those taken out). Stops early where no pivot is above rounding. ``3 m^2 steps`` flops. H and G must be
-    in Fortran order; only their lower triangles are read, and they are overwritten.
+    in Fortran order; only their lower triangles are read, and they are overwritten. With
+    `per_group`, (N, M), no more than N of every M consecutive units are taken.
     """
     from scipy.linalg.blas import dsyr2k, dsyrk
 
-    state = _State(H, G, largest)
+    state = _State(H, G, largest, per_group)
     taken: list[int] = []
     gains: list[float] = []
     while len(taken) < steps:
@@ -55,8 +58,12 @@ def eliminate(H: Array, G: Array, steps: int, *, largest: bool) -> tuple[Indices
 class _State:
     """The diagonals of H and G, always up to date, and the matrices as of the last whole block."""
 
-    def __init__(self, H: Array, G: Array, largest: bool) -> None:
+    def __init__(
+        self, H: Array, G: Array, largest: bool, per_group: tuple[int, int] | None = None
+    ) -> None:
         self.H, self.G = H, G
+        most, self.width = per_group or (len(H), max(len(H), 1))
+        self.room = np.full(len(H) // self.width, most)
         self.h, self.g = np.diagonal(H).copy(), np.diagonal(G).copy()
         self.floor = self.h * (len(H) * np.finfo(np.float64).eps)
         self.worst = -np.inf if largest else np.inf
@@ -66,6 +73,7 @@ class _State:
         """``|M_j|^2 / H_jj``; the worst of all for units that are out or that the others determine."""
         scores = np.full(len(self.h), self.worst)
         np.divide(np.maximum(self.g, 0.0), self.h, out=scores, where=self.h > self.floor)
+        scores[np.repeat(self.room == 0, self.width)] = self.worst
         return scores
 
 
@@ -95,6 +103,7 @@ class _Block:
         state.g -= 2 * u * v
         state.h[q] = 0.0  # out: below every floor from now on
         state.floor[q] = 0.0
+        state.room[q // state.width] -= 1
         self.taken.append(q)
         self.gains.append(float(scores[q]))
         return True

@@ -13,7 +13,7 @@ from .elimination import eliminate
 from .hessian import damped_hessian
 from .inputs import Array, Indices, real_array
 from .masked import MaskedWeights, masked
-from .masks import Mask, as_sparsity, mask_of
+from .masks import Mask, as_pattern, as_sparsity, mask_of
 from .projection import project
 
 SUPPORTS = ("greedy", "diag", "magnitude")
@@ -37,7 +37,7 @@ def obs(
     moments : Moments or array, shape (inputs, inputs)
         Of the inputs.
     sparsity, pattern
-        As in :func:`subspan.pruning.magnitude`; N:M patterns not with "greedy".
+        As in :func:`subspan.pruning.magnitude`.
     support : {"greedy", "diag", "magnitude"}
         Which weights go: one at a time, the one whose removal costs least after all others of its row have
         been refitted (OBC, or ExactOBS); those of least ``w_j^2 / (H^-1)_jj``, at once; the smallest.
@@ -92,15 +92,11 @@ def obs(
 
 
 def _greedy(W: Array, H: Array, share: float, pattern: str) -> Mask:
-    if pattern not in ("row", "unstructured"):
-        raise ValueError(
-            f"pattern={pattern!r} goes with support='diag' or 'magnitude', or with sparsegpt; "
-            "support='greedy' takes 'row' or 'unstructured'"
-        )
     rows, d = W.shape
     inverse = inverse_lower(factor(H, 0.0))
-    steps = round(share * d) if pattern == "row" else (d if share > 0 else 0)
-    traces = [removals(w, inverse, steps) for w in W]
+    steps = (d if share > 0 else 0) if pattern == "unstructured" else round(share * d)
+    per_group = as_pattern(pattern, d)
+    traces = [removals(w, inverse, steps, per_group) for w in W]
     counts = np.full(rows, steps)
     if pattern == "unstructured":
         counts = _merged([costs for _, costs in traces], round(share * rows * d))
@@ -110,12 +106,23 @@ def _greedy(W: Array, H: Array, share: float, pattern: str) -> Mask:
     return mask
 
 
-def removals(w: Array, inverse: Array, steps: int) -> tuple[Indices, Array]:
-    """Weights of a row in the order of the least ``w_q^2 / (H^-1)_qq``, and these costs."""
+def removals(
+    w: Array, inverse: Array, steps: int, per_group: tuple[int, int] | None = None
+) -> tuple[Indices, Array]:
+    """Weights of a row in the order of the least ``w_q^2 / (H^-1)_qq``, and these costs.
+
+    With `per_group`, (N, M), at most N of every M consecutive ones.
+    """
     H, G = np.array(inverse, order="F"), np.asfortranarray(np.outer(w, w))
-    order, costs, _ = eliminate(H, G, steps, largest=False)
+    order, costs, _ = eliminate(H, G, steps, largest=False, per_group=per_group)
     # Rounding may end the last few: what is left is zero, in the order of the weights.
-    left = np.setdiff1d(np.arange(len(w)), order)[: steps - len(order)]
+    left = np.setdiff1d(np.arange(len(w)), order)
+    if per_group is not None:
+        most, width = per_group
+        room = most - np.bincount(order // width, minlength=len(w) // width)
+        before = np.array([(left[:i] // width == q // width).sum() for i, q in enumerate(left)])
+        left = left[before < room[left // width]]
+    left = left[: steps - len(order)]
     end = np.full(len(left), costs[-1] if len(costs) else 0.0)
     return np.concatenate([order, left]), np.concatenate([costs, end])
 
