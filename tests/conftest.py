@@ -13,6 +13,10 @@ import os
 # Idle workers of the two OpenBLAS pools (numpy's and SciPy's) go to sleep at once instead of
 # spinning on the cores. Read when the libraries are loaded, hence before the imports.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "10")
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # a process per core: PyTorch's threads would fight for them
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
