@@ -606,3 +606,49 @@ def test_whole_groups_leave_where_queries_cannot(tmp_path):
     report.model.save_pretrained(tmp_path)
     again = type(model).from_pretrained(tmp_path).eval()
     assert torch.equal(output(again, data), output(report.model, data))
+
+
+# ---------------------------------------------------------------- budgets by what blocks do to the outputs
+
+
+def test_measured_budgets_spare_the_block_that_matters(model):
+    """The module of one block adds a hundredth of what the other's does: nearly all goes from that."""
+    from subspan.torch.pruning import measure_budget
+    from subspan.torch.pruning.architecture import FAMILIES, blocks_of
+    from subspan.torch.pruning.linear import weight_of
+
+    family = FAMILIES[model.config.model_type]
+    first, second = (b.get_submodule(family.level2) for b in blocks_of(model, family))
+    with torch.no_grad():
+        weight_of(first).mul_(3.0)
+        weight_of(second).mul_(0.03)
+    data = inputs_for(model, 60)
+    before = output(model, data)
+    widths = measure_budget(model, data, collect_statistics(model, data), 0.25)
+    assert sum(widths) == 72
+    assert widths[0] > widths[1] >= 5
+    assert torch.equal(output(model, data), before)
+    report = prune_model(model, data, sparsity=0.25, method="obs", budget="measured", rng=0)
+    assert [layer.after for layer in report.layers] == widths
+    uniform = prune_model(model, data, sparsity=0.25, method="obs", rng=0)
+    lost = [float(((output(r.model, data) - before) ** 2).sum()) for r in (report, uniform)]
+    assert lost[0] < lost[1]
+    again = prune_model(model, data, sparsity=0.25, method="obs", budget=widths, rng=0)
+    assert again.kept == report.kept
+
+
+def test_budgets_that_do_not_fit_are_refused(llama):
+    data = inputs_for(llama)
+    for budget, match in [
+        ([40], "1 widths; expected one for each of 2"),
+        ([40, 49], "between 1 and the widths"),
+        ([0, 40], "between 1 and the widths"),
+        ("cheap", "budget='cheap' is not known"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            prune_model(llama, data, sparsity=0.25, method="obs", budget=budget)
+    statistics = collect_statistics(llama, data)
+    with pytest.raises(ValueError, match="needs calibration data"):
+        prune_model(llama, statistics, sparsity=0.25, method="obs", budget="measured")
+    with pytest.raises(ValueError, match="fewer than five rows"):
+        prune_model(llama, data[:4], sparsity=0.25, method="obs", budget="measured")

@@ -80,9 +80,19 @@ __all__ = [
 ]
 
 
+_MODEL_LEVEL = (
+    "collect_statistics",
+    "load_pruned",
+    "measure_budget",
+    "perplexity",
+    "prune_model",
+    "save_pruned",
+)
+
+
 def __getattr__(name: str) -> Any:
     """Import what prunes whole models, and with it PyTorch, when first asked for."""
-    if name in ("collect_statistics", "load_pruned", "perplexity", "prune_model", "save_pruned"):
+    if name in _MODEL_LEVEL:
         from ..torch import pruning
 
         return getattr(pruning, name)

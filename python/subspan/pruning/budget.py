@@ -10,7 +10,7 @@ import numpy as np
 
 from .inputs import Array, real_array
 
-RULES = ("uniform", "global", "standardized")
+RULES = ("uniform", "global", "standardized")  # the first looks at no losses
 
 
 def allocate_budget(

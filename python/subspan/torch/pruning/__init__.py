@@ -6,6 +6,7 @@ from .perplexity import Perplexity, perplexity
 from .prune_model import prune_model
 from .report import LayerReport, PruningReport
 from .saving import load_pruned, save_pruned
+from .sensitivity import measure_budget
 from .speed import Speed, compare_speed
 from .statistics import ModelStatistics, collect_statistics
 
@@ -20,6 +21,7 @@ __all__ = [
     "collect_statistics",
     "compare_speed",
     "load_pruned",
+    "measure_budget",
     "perplexity",
     "prune_model",
     "save_pruned",

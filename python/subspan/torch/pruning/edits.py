@@ -9,9 +9,10 @@ import torch
 
 
 class Edits:
-    """Replace submodules; all are put back if the block that uses them raises."""
+    """Replace submodules; all are put back if the block that uses them raises, or at its end to `undo`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, undo: bool = False) -> None:
+        self._undo = undo
         self._done: list[tuple[Any, str, Any]] = []
 
     def __enter__(self) -> Self:
@@ -23,7 +24,7 @@ class Edits:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
+        if kind is not None or self._undo:
             for owner, name, old in reversed(self._done):
                 setattr(owner, name, old)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +19,8 @@ from .linear import weight_of
 from .report import PruningReport
 from .request import Request, as_blocks
 from .run import Run
-from .statistics import ModelStatistics
+from .sensitivity import measure_budget
+from .statistics import ModelStatistics, collect_statistics
 
 
 def prune_model(
@@ -31,7 +34,7 @@ def prune_model(
     heads: float = 0.0,
     sequential: bool = False,
     blocks: Any = None,
-    budget: str = "uniform",
+    budget: str | Sequence[int] = "uniform",
     multiple_of: int = 1,
     damping: float | str = "auto",
     bias: bool | str = "auto",
@@ -74,9 +77,12 @@ def prune_model(
         does. Else all statistics are of the dense model.
     blocks : iterable of int, optional
         Blocks to prune; all by default.
-    budget : {"uniform", "global", "standardized"}
-        How units to remove are divided over blocks, see :func:`subspan.pruning.allocate_budget`; but for
-        "uniform", widths differ and the model is saved by :func:`save_pruned`.
+    budget : {"uniform", "global", "standardized", "measured"} or sequence of int
+        How units to remove are divided over blocks: "measured" by what each block does to the outputs, see
+        :func:`measure_budget`; the others by shares of the module's output, see
+        :func:`subspan.pruning.allocate_budget`, which in language models can mislead by far. Or the units
+        that each block keeps. But for "uniform", widths differ and the model is saved by
+        :func:`save_pruned`.
     multiple_of : int
         Widths are multiples of this.
     damping : float or "auto"
@@ -126,7 +132,7 @@ def prune_model(
     family = family_of(model)
     request = Request(
         sparsity=float(sparsity), heads=float(heads), method=method, structured=structured,
-        reconstruct=reconstruct, sequential=sequential, rule=budget, multiple_of=multiple_of,
+        reconstruct=reconstruct, sequential=sequential, rule=budget if isinstance(budget, str) else tuple(int(k) for k in budget), multiple_of=multiple_of,
         damping=damping, pattern=pattern, bias=bias, seed=seed_word(rng),
         blocks=as_blocks(blocks, len(blocks_of(model, family))),
     )  # fmt: skip
@@ -144,6 +150,8 @@ def prune_model(
     else:
         given = as_batches(calibration, batch_size, vocabulary)
         rows = sum(len(b.held_out) for b in given)
+    if request.rule == "measured":
+        request = _measured(request, model, calibration, given, batch_size)
     work = model if inplace else copy.deepcopy(model)
     before = parameters_of(work)
     was_training = work.training
@@ -163,12 +171,31 @@ def prune_model(
         kept=run.kept,
         settings={
             "sparsity": sparsity, "heads": heads, "method": method, "structured": structured,
-            "reconstruct": reconstruct, "sequential": sequential, "budget": budget,
+            "reconstruct": reconstruct, "sequential": sequential,
+            "budget": request.rule if isinstance(request.rule, str) else list(request.rule),
             "damping": damping, "pattern": pattern, "rows": rows,
         },
         seconds=time.perf_counter() - start,
         seed=request.seed,
     )  # fmt: skip
+
+
+def _measured(
+    request: Request, model: Any, calibration: Any, given: Any, batch_size: int
+) -> Request:
+    """The request with the widths that measuring gives."""
+    if isinstance(given, ModelStatistics):
+        raise ValueError(
+            "budget='measured' needs calibration data; see measure_budget for statistics"
+        )
+    statistics = collect_statistics(
+        model, calibration, blocks=request.blocks, batch_size=batch_size
+    )
+    widths = measure_budget(
+        model, calibration, statistics, request.sparsity, blocks=request.blocks,
+        multiple_of=request.multiple_of, batch_size=batch_size,
+    )  # fmt: skip
+    return dataclasses.replace(request, rule=tuple(widths))
 
 
 def parameters_of(model: torch.nn.Module) -> int:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...pruning.budget import RULES
 from ...pruning.select import METHODS as UNIT_METHODS
 from .architecture import Family, blocks_of
 from .head_plan import HeadPlan, head_plan
+from .linear import weight_of
 
 MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "obs", "iobs")
 BIASES = ("auto", True, False)
@@ -25,7 +27,7 @@ class Request:
     structured: bool
     reconstruct: bool | str
     sequential: bool
-    rule: str
+    rule: str | tuple[int, ...]
     multiple_of: int
     damping: float | str
     pattern: str
@@ -57,16 +59,35 @@ class Request:
             raise ValueError(f"bias={self.bias!r} must be one of {BIASES}")
         if not self.structured and self.heads:
             raise ValueError("heads goes with structured=True")
-        if self.sequential and self.rule != "uniform":
-            raise ValueError(
-                "rule must be 'uniform' for sequential=True: layers are seen one by one"
-            )
+        self._check_budget(model, family)
         if self.bias is True and family.bias_entry is None and not _has_bias(model, family):
             raise ValueError(
                 f"bias=True: a {model.config.model_type} configuration cannot give {family.level2} a bias"
             )
         if self.heads:
             self.head_plan(model, family)
+
+    def _check_budget(self, model: Any, family: Family) -> None:
+        if isinstance(self.rule, str):
+            if self.rule not in (*RULES, "measured"):
+                raise ValueError(
+                    f"budget={self.rule!r} is not known; expected one of {(*RULES, 'measured')}, or "
+                    "the units that each block keeps"
+                )
+            if self.sequential and self.rule in RULES[1:]:
+                raise ValueError(
+                    f"budget={self.rule!r} does not go with sequential=True, which sees blocks one by one"
+                )
+            return
+        layers = [blocks_of(model, family)[n].get_submodule(family.level2) for n in self.blocks]
+        widths = [int(weight_of(layer).shape[1]) for layer in layers]
+        if not self.structured or len(self.rule) != len(widths):
+            raise ValueError(
+                f"budget has {len(self.rule)} widths; expected one for each of {len(widths)} blocks to "
+                "prune, and structured=True"
+            )
+        if any(not 1 <= k <= m for k, m in zip(self.rule, widths, strict=True)):
+            raise ValueError(f"budget={self.rule} must lie between 1 and the widths {widths}")
 
     def head_plan(self, model: Any, family: Family) -> HeadPlan:
         """Which heads may go, of a model as it was given."""

@@ -91,6 +91,8 @@ class Run:
     def widths(self) -> dict[int, int]:
         """Units that every block keeps."""
         chosen, rule = self.request.blocks, self.request.rule
+        if not isinstance(rule, str):
+            return dict(zip(chosen, rule, strict=True))
         sizes = [self._width(n) for n in chosen]
         if not self.request.structured or rule == "uniform":
             losses = [np.zeros(m) for m in sizes]
