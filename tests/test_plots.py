@@ -266,6 +266,7 @@ def test_angles_are_drawn_for_both_sides(tmp_path, rng):
         assert np.allclose(lines["true"], np.maximum(getattr(truth, side), eps))
         assert np.allclose(lines["bound: leading, residual"], getattr(r.angles.bound, side))
         assert ax.get_yscale() == "log"
+        assert ax.get_ylim()[0] <= min(y.min() for y in lines.values()), "cut off below"
     trusted = f"{r.trusted()} of 8 directions trusted"
     assert trusted in left.figure._suptitle.get_text()
 

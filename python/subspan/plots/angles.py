@@ -68,6 +68,8 @@ def angles(
     axes = panels(ax, len(sides), 1.2 + 4.6 * len(sides), 4.2, sharey=True)
     for each, side in zip(axes, sides, strict=True):
         _draw_side(each, side, truth, drawn)
+    for each in axes:
+        each.set_ylim(top=1.6)  # when all are drawn: it ends the fitting of a shared axis to them
     axes[0].set_ylabel("sine of the canonical angle")
     if ax is not None:
         legend(axes[0])
@@ -98,7 +100,6 @@ def _draw_side(ax: Any, side: str, truth: Any, drawn: list[CanonicalAngles]) -> 
             where = np.arange(1, len(low) + 1)
             ax.fill_between(where, low, high, color=line["color"], alpha=0.15, lw=0)
     ax.set_yscale("log")
-    ax.set_ylim(top=1.6)
     ax.xaxis.get_major_locator().set_params(integer=True)
     label(ax, f"{side} singular subspace", "index i")
 
