@@ -77,11 +77,10 @@ def roofline(
         style = {"color": palette.ours if own else palette.best, "markersize": 6}
         mark = {"marker": "o" if own else "s", "fillstyle": "full" if own else "none"}
         ax.plot(flops / read, flops / seconds / 1e9, linestyle="none", label=name, **mark, **style)
-        ax.annotate(str(i + 1), (flops / read, flops / seconds / 1e9), (6, -3),
-                    textcoords="offset points", fontsize=7, color=palette.ink)  # fmt: skip
     ax.set_xscale("log")
     ax.set_yscale("log")
     label(ax, "Roofline", "necessary flops per byte read", "GFLOP/s")
+    _numbers(ax, [(f / b, f / s / 1e9) for f, b, s in work.values()], palette.ink)
     if roles is not None:
         marks = {"subspan": ("o", "full", palette.ours), "others": ("s", "none", palette.best)}
         kinds = [
@@ -90,6 +89,24 @@ def roofline(
         legend(ax, handles=kinds, loc="lower right")
     _key(ax, names, palette.ink)
     return ax
+
+
+def _numbers(ax: Any, points: list[tuple[float, float]], ink: str) -> None:
+    """A number beside every point; points that all but coincide share one label."""
+    low, high = np.log10(ax.get_ylim())
+    near = 0.04 * (high - low)
+    clusters: list[list[int]] = []
+    for i in np.argsort([y for _, y in points]):
+        x, y = np.log10(points[i])
+        last = np.log10(points[clusters[-1][-1]]) if clusters else None
+        if last is not None and abs(last[0] - x) < near and y - last[1] < near:
+            clusters[-1].append(int(i))
+        else:
+            clusters.append([int(i)])
+    for cluster in clusters:
+        text = ", ".join(str(i + 1) for i in sorted(cluster))
+        place = {"xytext": (7, -3), "textcoords": "offset points"}
+        ax.annotate(text, points[cluster[len(cluster) // 2]], fontsize=7, color=ink, **place)
 
 
 def _key(ax: Any, names: list[str], ink: str) -> None:
