@@ -71,7 +71,7 @@ def roofline(
     roof = {"color": palette.ink, "linewidth": 1.6, "label": "what the machine gave"}
     ax.plot(x, np.minimum(bandwidth * x, peak) / 1e9, **roof)
     names = list(work)
-    for i, name in enumerate(names):
+    for name in names:
         flops, read, seconds = work[name]
         own = roles is None or roles.get(name) == "ours"
         style = {"color": palette.ours if own else palette.best, "markersize": 6}
@@ -92,7 +92,7 @@ def roofline(
 
 
 def _numbers(ax: Any, points: list[tuple[float, float]], ink: str) -> None:
-    """A number beside every point; points that all but coincide share one label."""
+    """A number beside every point; points that all but coincide share one label, highest first."""
     low, high = np.log10(ax.get_ylim())
     near = 0.04 * (high - low)
     clusters: list[list[int]] = []
@@ -104,7 +104,7 @@ def _numbers(ax: Any, points: list[tuple[float, float]], ink: str) -> None:
         else:
             clusters.append([int(i)])
     for cluster in clusters:
-        text = ", ".join(str(i + 1) for i in sorted(cluster))
+        text = ", ".join(str(i + 1) for i in reversed(cluster))
         place = {"xytext": (7, -3), "textcoords": "offset points"}
         ax.annotate(text, points[cluster[len(cluster) // 2]], fontsize=7, color=ink, **place)
 
