@@ -11,8 +11,10 @@ from html import escape
 from typing import Any
 
 from .report import Line, band, quality_rows, ratio_rows, target, time_rows
+from .run import unpaired_ratio
 
 EQUAL = 1.1  # errors up to this factor apart count as equal
+SAME_TASK = ("interp", "svd", "cholesky")  # suites all of whose methods answer the same question
 SIGNS = {"met": "✓", "missed": "✗", "met at the median": "✓?", "missed at the median": "✗?"}
 STYLE = """
 :root { color-scheme: light dark; --ink: #222; --paper: #fff; --rule: #ccc; --faint: #666 }
@@ -120,10 +122,31 @@ def _peers(results: Sequence[list[Line]]) -> str:
             if top and ours and (top["role"], ours["role"]) == ("peer", "ours"):
                 value = "not resolved" if line["ratio"] is None else f"{line['ratio']:.3g}"
                 pair = [line["label"], top["method"], ours["method"], value]
-                rows.append([*pair, band(*line["band"]), equal_error(ours, top)])
+                errors = equal_error(ours, top)
+                rows.append([*pair, band(*line["band"]), errors, at_equal_error(top, timed)])
     head = ["case", "other", "subspan", "times faster", "band", "errors, ours and theirs"]
-    note = f"Errors count as equal up to a factor of {EQUAL}."
+    head.append("the fastest of ours with no larger error")
+    note = f"Errors count as equal up to a factor of {EQUAL}, and where both are rounding."
     return f"<h2>Against others</h2><p>{note}</p>" + _table(head, rows) if rows else ""
+
+
+def at_equal_error(other: Line, timed: dict[tuple[str, str], Line]) -> str:
+    """How many times faster the fastest of our settings is that is as accurate as another library."""
+    if other["suite"] not in SAME_TASK or not other["errors"]:
+        return ""
+    fair = [
+        ours
+        for (label, method), ours in timed.items()
+        if (label, ours["role"]) == (other["label"], "ours")
+        and not method.startswith("float32")  # another precision
+        and equal_error(ours, other).endswith(("equal", "better"))
+    ]
+    if not fair:
+        return "none"
+    best = min(fair, key=lambda line: float(line["median"]))
+    found = unpaired_ratio(other["seconds"], best["seconds"])
+    value = "not resolved" if found.value is None else f"{found.value:.3g}"
+    return f"{value} ({best['method']})"
 
 
 def equal_error(ours: Line, other: Line) -> str:

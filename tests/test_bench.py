@@ -368,6 +368,21 @@ def test_errors_of_a_pair_are_judged():
     assert equal_error(line(1e-3), line(1e-3, kind="another")) == "not compared"
 
 
+def test_speed_is_that_of_a_setting_as_accurate_as_the_other():
+    from bench.page import at_equal_error
+
+    def line(method, seconds, error, role="ours", suite="interp"):
+        about = {"suite": suite, "label": "a", "method": method, "role": role, "errors": [error]}
+        return {**about, "error_kind": "relative", "seconds": [seconds] * 2, "median": seconds}
+
+    ours = [line("rough", 1.0, 0.3), line("fair", 2.0, 0.105), line("slow", 9.0, 0.01)]
+    timed = {("a", each["method"]): each for each in ours}
+    assert at_equal_error(line("scipy", 6.0, 0.1, "peer"), timed) == "3 (fair)"
+    assert at_equal_error(line("scipy", 6.0, 0.3, "peer"), timed) == "6 (rough)"
+    assert at_equal_error(line("scipy", 6.0, 1e-3, "peer"), timed) == "none"
+    assert at_equal_error(line("scipy", 6.0, 0.1, "peer", "batch"), timed) == ""
+
+
 def test_work_under_the_roof_is_what_every_method_must_do():
     from bench import bench_interp, floors, roof
 
