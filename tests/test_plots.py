@@ -102,6 +102,15 @@ def test_there_is_no_third_paper():
         plots.style("sepia").__enter__()
 
 
+def test_files_of_another_kind_are_refused(tmp_path):
+    ax = plots.spectrum([2.0, 1.0])
+    with pytest.raises(ValueError, match="xyz"):
+        plots.save(ax, tmp_path / "picture.xyz")
+    assert not list(tmp_path.iterdir())
+    plots.save([ax], tmp_path / "picture.svg")
+    assert (tmp_path / "picture.svg").read_text().startswith("<?xml")
+
+
 def test_style_leaves_the_settings_as_they_were():
     before = dict(matplotlib.rcParams)
     with plots.style("dark") as palette:
