@@ -203,6 +203,8 @@ def _data(draw: Any, lines: list[Line], paper: str) -> str:
         figure = draw(lines)
         if figure is None:
             return ""
-        file = io.BytesIO()
+        file = io.StringIO()
         figure.savefig(file, format="svg")
-    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+    # Without a family to fall back on, a screen that lacks the font takes one with serifs.
+    picture = file.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()

@@ -309,7 +309,9 @@ def test_libraries_that_are_missing_cost_their_rows_alone(monkeypatch, capsys, t
 
 def test_the_page_is_whole_and_stands_alone(tmp_path):
     pytest.importorskip("matplotlib")
+    import base64
     from html.parser import HTMLParser
+    from xml.etree import ElementTree
 
     from bench.page import page
 
@@ -349,6 +351,9 @@ def test_the_page_is_whole_and_stands_alone(tmp_path):
     pictures = [source for source in tags.sources if not source.startswith("#")]
     assert len(pictures) == 4  # times and rooflines, light and dark
     assert all(source.startswith("data:image/svg+xml;base64,") for source in pictures)
+    for picture in (base64.b64decode(source.partition(",")[2]).decode() for source in pictures):
+        assert ElementTree.fromstring(picture).tag.endswith("svg")
+        assert "sans-serif" in picture
     targets = [line for line in short if line["kind"] == "ratio" and line["verdict"]]
     judged = [t for t in targets if t["verdict"] != "open"]
     assert text.count("✓") + text.count("✗") == len(judged) > 0
