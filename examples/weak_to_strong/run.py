@@ -14,6 +14,7 @@ import numpy as np
 from compare import draw_risks, predicted_and_measured, rank_agreement, risk_table, write
 from numpy.typing import NDArray
 from scipy.stats import t
+from subspan import plots
 from subspan.w2s.heads import softmax_regression
 from subspan.w2s.losses import softmax
 from subspan.w2s.spurious import EnhancedW2S
@@ -97,7 +98,7 @@ def main() -> None:
     title = "Three numbers of labels, seven teachers"
     draw_risks(rows, title).savefig(asked.out / "risks.png", dpi=110)
     reports = {row["teacher"]: row["report"] for row in rows}
-    reports["words"].plot(N=N).savefig(asked.out / "words.png", dpi=110)
+    plots.save(reports["words"].plot(N=N), asked.out / "words.png", dpi=110)
     parts = {"risks": risk_table(rows), "ranks": rank_agreement(rows), "groups": imbalance(data)}
     for name, lines in parts.items():
         print("\n".join(lines), "\n")

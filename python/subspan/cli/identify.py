@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         small = A.shape[0] * A.shape[1] <= _PLOT_ENTRIES
         dense = A.toarray() if small and hasattr(A, "toarray") else A if small else None
-        plots.interpolative(result, dense).savefig(arguments.plot, dpi=120)
+        plots.save(plots.interpolative(result, dense), arguments.plot)
     if arguments.json:
         print(json.dumps(summary(result, seconds, arguments.file), allow_nan=False))
     else:
