@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,10 +11,18 @@ from typing import Any
 from . import _core
 
 _SOURCES = ("numpy", "scipy", "vendored")
+_current: ModuleType | None = None
+_filling = threading.Lock()
 
 
 def module() -> ModuleType:
-    """Return the compiled module for host arrays, its BLAS table filled."""
+    """Return the compiled module for host arrays; the first call fills its BLAS table."""
+    global _current
+    if _current is None:
+        with _filling:
+            if _current is None:  # else another thread was first
+                load_blas(_core)
+                _current = _core
     return _current
 
 
@@ -66,7 +75,3 @@ def load_blas(native: Any) -> None:
         f"subspan found no BLAS (tried {asked or 'numpy, scipy, vendored'}); install numpy or scipy "
         "from wheels, or build subspan with -Ccmake.define.SUBSPAN_VENDOR_OPENBLAS=ON"
     )
-
-
-load_blas(_core)
-_current: ModuleType = _core
