@@ -149,6 +149,13 @@ def stubs(task: nox.Session) -> None:
     task.run("python", *STUBTEST)
 
 
+@nox.session
+def release(task: nox.Session) -> None:
+    """Cut a release: `nox -s release -- 0.2.0` dates, builds, checks, commits and tags it."""
+    task.install("build", "twine", "check-wheel-contents")
+    task.run("python", ".ci/release.py", *task.posargs)
+
+
 @nox.session(name="bench-small")
 def bench_small(task: nox.Session) -> None:
     """Run the benchmarks on small sizes, to see that they still work."""
