@@ -31,10 +31,11 @@ def _from_numpy(native: Any) -> bool:
     from importlib import import_module
 
     names = ("numpy._core._multiarray_umath", "numpy.linalg._umath_linalg")
-    return any(
-        native.blas_from_library(str(import_module(name).__file__), "numpy", False)
-        for name in names
-    )
+    modules = [str(import_module(name).__file__) for name in names]
+    # Windows looks for a function in one library alone, not in those that it needs: OpenBLAS itself.
+    beside = Path(str(import_module("numpy").__file__)).parents[1] / "numpy.libs"
+    libraries = [*modules, *map(str, sorted(beside.glob("*openblas*")))]
+    return any(native.blas_from_library(library, "numpy", False) for library in libraries)
 
 
 def _from_scipy(native: Any) -> bool:
