@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from . import angles, error, sketch
     from . import compat as compat
     from . import estimators as estimators
+    from . import pivot as pivot
     from . import plots as plots
     from . import pruning as pruning
     from . import selection as selection
@@ -76,6 +77,7 @@ _MODULES = (
     "compat",
     "error",
     "estimators",
+    "pivot",
     "plots",
     "pruning",
     "selection",
