@@ -1,6 +1,7 @@
 """Developer tasks. `nox -l` lists them; `nox -s NAME -- ARGS` passes ARGS on."""
 
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -21,6 +22,12 @@ CUDA_LIBRARIES = (
     "nvidia-cusolver==12.0.4.66",
     "nvidia-cusparse==12.6.3.3",
     "nvidia-nvjitlink==13.0.88",
+)
+# The versions of the linters, from the one place that pins them.
+PINNED = dict(re.findall(r"([\w-]+)==([\w.]+)", (ROOT / ".pre-commit-config.yaml").read_text()))
+STUBTEST = (
+    *("-m", "mypy.stubtest", "subspan._core", "--mypy-config-file", str(ROOT / "pyproject.toml")),
+    *("--allowlist", str(ROOT / ".ci" / "stubtest-allowlist")),
 )
 # numpy and SciPy bring a BLAS thread pool each; idle workers of one must not hold the cores.
 THREADS = {"OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", "10")}
@@ -104,7 +111,7 @@ def cuda(task: nox.Session) -> None:
 
 @nox.session
 def wheel(task: nox.Session) -> None:
-    """Build the wheel, install it elsewhere; run the fast tests and the examples there."""
+    """Build the wheel, install it elsewhere; check its stubs, run fast tests and examples there."""
     task.install("build")
     with tempfile.TemporaryDirectory() as folder:
         away = Path(folder)
@@ -116,6 +123,9 @@ def wheel(task: nox.Session) -> None:
         task.run("python", "-m", "venv", str(away / "venv"))
         python = str(away / "venv" / "bin" / "python")
         task.run(python, "-m", "pip", "install", "-qq", f"{built}[test]", external=True)
+        mypy = f"mypy=={PINNED['mypy']}"
+        task.run(python, "-m", "pip", "install", "-qq", mypy, external=True)
+        task.run(python, *STUBTEST, external=True)
         shutil.copytree(ROOT / "tests", away / "tests")
         shutil.copy(ROOT / "pyproject.toml", away)  # pytest's options
         with task.chdir(away):
@@ -130,6 +140,20 @@ def lint(task: nox.Session) -> None:
     """Run every formatter and checker, at the versions that .pre-commit-config.yaml pins."""
     task.install("pre-commit")
     task.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", *task.posargs)
+
+
+@nox.session
+def stubs(task: nox.Session) -> None:
+    """Compare the typed description of the compiled module with the module."""
+    task.install(".", f"mypy=={PINNED['mypy']}")
+    task.run("python", *STUBTEST)
+
+
+@nox.session
+def release(task: nox.Session) -> None:
+    """Cut a release: `nox -s release -- 0.2.0` dates, builds, checks, commits and tags it."""
+    task.install("build", "twine", "check-wheel-contents")
+    task.run("python", ".ci/release.py", *task.posargs)
 
 
 @nox.session(name="bench-small")

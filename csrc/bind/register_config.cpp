@@ -1,19 +1,13 @@
 // Which BLAS, which instruction set, how many threads.
-#include <dlfcn.h>
-
 #include "bind/executor.hpp"
 #include "host/exec.hpp"
 #include "host/isa.hpp"
 #include "host/lapack_table.hpp"
+#include "host/shared_library.hpp"
 #include "subspan/error.hpp"
 
 namespace subspan::bind {
 namespace {
-
-/// A library that is loaded already (`load` false) or one to be loaded now.
-void* open_library(const std::string& path, bool load) {
-    return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | (load ? 0 : RTLD_NOLOAD));
-}
 
 bool blas_from_library(const std::string& path, const std::string& source, bool load) {
     void* handle = open_library(path, load);

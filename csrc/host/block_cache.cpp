@@ -1,6 +1,8 @@
 #include "host/block_cache.hpp"
 
+#if defined(__linux__)
 #include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -27,6 +29,22 @@ std::size_t size_class(std::size_t bytes) {
     return rounded < 2 * huge_page ? rounded : (rounded + huge_page - 1) / huge_page * huge_page;
 }
 
+#if defined(_WIN32)
+void* allocate_aligned(std::size_t alignment, std::size_t size) {
+    return _aligned_malloc(size, alignment);
+}
+void free_aligned(void* data) {
+    _aligned_free(data);
+}
+#else
+void* allocate_aligned(std::size_t alignment, std::size_t size) {
+    return std::aligned_alloc(alignment, size);
+}
+void free_aligned(void* data) {
+    std::free(data);
+}
+#endif
+
 struct Block {
     void* data;
     std::size_t size;
@@ -49,11 +67,11 @@ class BlockCache {
 
     void give(Block block) {
         const std::unique_lock lock(mutex_, std::try_to_lock);
-        if (!lock.owns_lock()) return std::free(block.data);
+        if (!lock.owns_lock()) return free_aligned(block.data);
         blocks_.push_back(block);
         kept_ += block.size;
         while (kept_ > most_kept) {
-            std::free(blocks_.front().data);
+            free_aligned(blocks_.front().data);
             kept_ -= blocks_.front().size;
             blocks_.pop_front();
         }
@@ -78,7 +96,7 @@ void* take_block(std::size_t bytes) {
     if (size >= smallest_kept)
         if (void* data = cache().take(size)) return data;
     const std::size_t alignment = size >= 2 * huge_page ? huge_page : cache_line;
-    void* data = std::aligned_alloc(alignment, size);
+    void* data = allocate_aligned(alignment, size);
     if (data == nullptr) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
     if (alignment == huge_page) madvise(data, size, MADV_HUGEPAGE);
@@ -88,11 +106,11 @@ void* take_block(std::size_t bytes) {
 
 void give_block(void* data, std::size_t bytes) noexcept {
     const std::size_t size = size_class(bytes);
-    if (size < smallest_kept || size > most_kept) return std::free(data);
+    if (size < smallest_kept || size > most_kept) return free_aligned(data);
     try {
         cache().give({data, size});
     } catch (...) {  // the list itself found no memory
-        std::free(data);
+        free_aligned(data);
     }
 }
 

@@ -1,6 +1,8 @@
 #include "host/exec.hpp"
 
+#if !defined(_WIN32)
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -87,16 +89,26 @@ class ThreadPool {
     bool closing_ = false;
 };
 
+#if defined(_WIN32)
+int process_id() {
+    return 0;  // nothing forks there
+}
+#else
+int process_id() {
+    return static_cast<int>(getpid());
+}
+#endif
+
 /// The pool of this process. A forked child starts a new one (its parent's threads do not exist
 /// there) and leaks the old one, whose destructor would wait for them.
 ThreadPool& pool() {
     static std::mutex guard;
     static ThreadPool* current = nullptr;
-    static pid_t owner = 0;
+    static int owner = 0;
     const std::lock_guard lock(guard);
-    if (current == nullptr || owner != getpid()) {
+    if (current == nullptr || owner != process_id()) {
         current = new ThreadPool;
-        owner = getpid();
+        owner = process_id();
     }
     return *current;
 }

@@ -1,7 +1,7 @@
 // Inner loops that are compiled once per instruction set and chosen at run time.
 //
 // The same source (isa/*.cpp) is built for baseline x86-64, AVX2+FMA and AVX-512 (baseline alone on
-// other machines). Sketch entries have the same bits in all of them.
+// other machines; that of 64-bit ARM has NEON). Sketch entries have the same bits in all of them.
 #pragma once
 
 #include <cstdint>

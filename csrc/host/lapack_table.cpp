@@ -1,11 +1,13 @@
 #include "host/lapack_table.hpp"
 
-#include <dlfcn.h>
+#if defined(__linux__)
 #include <sched.h>
+#endif
 
 #include <algorithm>
 #include <thread>
 
+#include "host/shared_library.hpp"
 #include "subspan/error.hpp"
 
 namespace subspan {
@@ -26,7 +28,7 @@ constexpr Spelling spellings[] = {{"scipy_", "_64_", true},
 template <class F>
 void find_first(void* handle, std::initializer_list<const char*> names, F& function) {
     for (const char* name : names)
-        if (void* found = dlsym(handle, name)) {
+        if (void* found = find_symbol(handle, name)) {
             function = reinterpret_cast<F>(found);
             return;
         }
@@ -65,11 +67,11 @@ std::array<std::string, LapackTable::routines> LapackTable::names(char letter) {
 bool LapackTable::load_library(void* handle, const std::string& source) {
     for (const Spelling& s : spellings) {
         const auto spelled = [&](const std::string& name) { return s.prefix + name + s.suffix; };
-        if (dlsym(handle, spelled("dgemm").c_str()) == nullptr) continue;
+        if (find_symbol(handle, spelled("dgemm").c_str()) == nullptr) continue;
         for (std::size_t d = 0; d < 4; ++d) {
             const auto wanted = names(letters[d]);
             for (std::size_t r = 0; r < routines; ++r) {
-                entries_[d][r] = dlsym(handle, spelled(wanted[r]).c_str());
+                entries_[d][r] = find_symbol(handle, spelled(wanted[r]).c_str());
                 if (entries_[d][r] == nullptr) return false;
             }
         }

@@ -1,4 +1,4 @@
-// BLAS and LAPACK as a table of function pointers, filled when the module is imported.
+// BLAS and LAPACK as a table of function pointers, filled at the first call.
 //
 // Nothing is linked. numpy's loaded library comes first, because a second OpenBLAS keeps a second
 // pool of spinning threads and makes small calls that alternate with numpy's many times slower.

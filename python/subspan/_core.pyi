@@ -1,7 +1,11 @@
-"""The compiled module. One set of source and skeleton classes per dtype (S, D, C, Z)."""
+"""The compiled module.
+
+One set of source and result classes per dtype (S, D, C, Z), which share a base here and nothing at run
+time; `nox -s stubs` compares the rest with the module.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,36 +31,69 @@ class SketchOperator:
     @property
     def isometry_scale(self) -> float: ...
 
+@type_check_only
 class Source:
     @property
     def shape(self) -> tuple[int, int]: ...
 
+class SourceS(Source): ...
+class SourceD(Source): ...
+class SourceC(Source): ...
+class SourceZ(Source): ...
+
+@type_check_only
 class Skeleton:
-    rank: int
-    stop: int
-    passes: int
-    norm2: float
-    sketch_cols: int
-    permutation: NDArray[np.int64]
-    history: list[tuple[int, float, bool, int, int]]
+    @property
+    def rank(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def passes(self) -> int: ...
+    @property
+    def norm2(self) -> float: ...
+    @property
+    def sketch_cols(self) -> int: ...
+    @property
+    def permutation(self) -> NDArray[np.int64]: ...
+    @property
+    def history(self) -> list[tuple[int, float, bool, int, int]]: ...
     def coefficients(
         self, source: Source, mode: int, tolerance: float, out: NDArray[Any]
     ) -> float: ...
     def probe_gram(self, W: NDArray[Any], out: NDArray[Any]) -> None: ...
 
+class SkeletonS(Skeleton): ...
+class SkeletonD(Skeleton): ...
+class SkeletonC(Skeleton): ...
+class SkeletonZ(Skeleton): ...
+
+@type_check_only
 class Range:
-    size: int
-    passes: int
-    norm2: float
-    probe_norm2: float
-    residual2: float
-    leave_one_out: float
-    stop: int
-    history: list[tuple[int, float, bool, int, int]]
+    @property
+    def size(self) -> int: ...
+    @property
+    def passes(self) -> int: ...
+    @property
+    def norm2(self) -> float: ...
+    @property
+    def probe_norm2(self) -> float: ...
+    @property
+    def residual2(self) -> float: ...
+    @property
+    def leave_one_out(self) -> float: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def history(self) -> list[tuple[int, float, bool, int, int]]: ...
     def basis(self, out: NDArray[Any]) -> None: ...
     def singular_values(self) -> NDArray[Any]: ...
     def vectors(self, U: NDArray[Any], Vh: NDArray[Any]) -> None: ...
     def residual_gram(self, out: NDArray[Any]) -> None: ...
+
+class RangeS(Range): ...
+class RangeD(Range): ...
+class RangeC(Range): ...
+class RangeZ(Range): ...
 
 def blas_from_library(path: str, source: str, load: bool) -> bool: ...
 def blas_from_capsules(capsules: dict[str, Any], path: str) -> None: ...
@@ -70,6 +107,38 @@ def sparse_source(
     rows: int,
     cols: int,
 ) -> Source: ...
+def operator_source_S(
+    rows: int,
+    cols: int,
+    multiply: Callable[..., None],
+    multiply_transpose: Callable[..., None],
+    sketch: Callable[..., None] | None = None,
+    gather: Callable[..., None] | None = None,
+) -> SourceS: ...
+def operator_source_D(
+    rows: int,
+    cols: int,
+    multiply: Callable[..., None],
+    multiply_transpose: Callable[..., None],
+    sketch: Callable[..., None] | None = None,
+    gather: Callable[..., None] | None = None,
+) -> SourceD: ...
+def operator_source_C(
+    rows: int,
+    cols: int,
+    multiply: Callable[..., None],
+    multiply_transpose: Callable[..., None],
+    sketch: Callable[..., None] | None = None,
+    gather: Callable[..., None] | None = None,
+) -> SourceC: ...
+def operator_source_Z(
+    rows: int,
+    cols: int,
+    multiply: Callable[..., None],
+    multiply_transpose: Callable[..., None],
+    sketch: Callable[..., None] | None = None,
+    gather: Callable[..., None] | None = None,
+) -> SourceZ: ...
 def sketch_pass(
     source: Source,
     S: SketchOperator,
@@ -162,13 +231,24 @@ def factor_whole(
     source: Source, transposed: Source, progress: Callable[[], None] | None
 ) -> Range: ...
 
+@type_check_only
 class Cholesky:
-    rank: int
-    stop: int
-    entries: int
-    pivots: NDArray[np.int64]
-    history: list[tuple[int, float, bool, int, int]]
+    @property
+    def rank(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def pivots(self) -> NDArray[np.int64]: ...
+    @property
+    def history(self) -> list[tuple[int, float, bool, int, int]]: ...
     def factor(self, out: NDArray[Any]) -> None: ...
+
+class CholeskyS(Cholesky): ...
+class CholeskyD(Cholesky): ...
+class CholeskyC(Cholesky): ...
+class CholeskyZ(Cholesky): ...
 
 def pivoted_cholesky(
     source: Source,
@@ -181,6 +261,114 @@ def pivoted_cholesky(
     seed: int,
     progress: Callable[[], None] | None,
 ) -> Cholesky: ...
+def pivoted_cholesky_of_oracle_S(
+    entries: Callable[[NDArray[np.int64] | None, NDArray[np.int64], NDArray[Any]], None],
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> CholeskyS: ...
+def pivoted_cholesky_of_oracle_D(
+    entries: Callable[[NDArray[np.int64] | None, NDArray[np.int64], NDArray[Any]], None],
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> CholeskyD: ...
+def pivoted_cholesky_of_oracle_C(
+    entries: Callable[[NDArray[np.int64] | None, NDArray[np.int64], NDArray[Any]], None],
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> CholeskyC: ...
+def pivoted_cholesky_of_oracle_Z(
+    entries: Callable[[NDArray[np.int64] | None, NDArray[np.int64], NDArray[Any]], None],
+    diagonal: NDArray[np.float64],
+    *,
+    pivots: int,
+    rank: int,
+    tolerance: float,
+    block: int,
+    seed: int,
+    progress: Callable[[], None] | None,
+) -> CholeskyZ: ...
+
+@type_check_only
+class Eigenpairs:
+    @property
+    def passes(self) -> int: ...
+    @property
+    def norm2(self) -> float: ...
+    @property
+    def probe_norm2(self) -> float: ...
+    @property
+    def residual2(self) -> float: ...
+    @property
+    def shift(self) -> float: ...
+    @property
+    def values(self) -> NDArray[np.float64]: ...
+    def vectors(self, out: NDArray[Any]) -> None: ...
+    def residual_gram(self, out: NDArray[Any]) -> None: ...
+
+class EigenpairsS(Eigenpairs): ...
+class EigenpairsD(Eigenpairs): ...
+class EigenpairsC(Eigenpairs): ...
+class EigenpairsZ(Eigenpairs): ...
+
+def find_eigenpairs(
+    source: Source,
+    transposed: Source,
+    *,
+    method: str,
+    size: int,
+    rank: int,
+    power_iterations: int,
+    semidefinite: bool,
+    sketch: SketchOperator,
+    probe: SketchOperator,
+    want_norms: bool,
+    progress: Callable[[], None] | None,
+) -> Eigenpairs: ...
+
+@type_check_only
+class SketchedTwice:
+    @property
+    def passes(self) -> int: ...
+    @property
+    def norm2(self) -> float: ...
+    @property
+    def probe_norm2(self) -> float: ...
+    def singular_values(self) -> NDArray[Any]: ...
+    def vectors(self, U: NDArray[Any], Vh: NDArray[Any], probe_gram: NDArray[Any]) -> None: ...
+
+class SketchedTwiceS(SketchedTwice): ...
+class SketchedTwiceD(SketchedTwice): ...
+class SketchedTwiceC(SketchedTwice): ...
+class SketchedTwiceZ(SketchedTwice): ...
+
+def generalized_nystrom(
+    source: Source,
+    transposed: Source,
+    *,
+    omega: SketchOperator,
+    psi: SketchOperator,
+    probe: SketchOperator,
+    want_norms: bool,
+    progress: Callable[[], None] | None,
+) -> SketchedTwice: ...
 def svd_batch(
     A: NDArray[Any],
     *,

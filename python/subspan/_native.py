@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,10 +11,18 @@ from typing import Any
 from . import _core
 
 _SOURCES = ("numpy", "scipy", "vendored")
+_current: ModuleType | None = None
+_filling = threading.Lock()
 
 
 def module() -> ModuleType:
-    """Return the compiled module for host arrays, its BLAS table filled."""
+    """Return the compiled module for host arrays; the first call fills its BLAS table."""
+    global _current
+    if _current is None:
+        with _filling:
+            if _current is None:  # else another thread was first
+                load_blas(_core)
+                _current = _core
     return _current
 
 
@@ -22,10 +31,11 @@ def _from_numpy(native: Any) -> bool:
     from importlib import import_module
 
     names = ("numpy._core._multiarray_umath", "numpy.linalg._umath_linalg")
-    return any(
-        native.blas_from_library(str(import_module(name).__file__), "numpy", False)
-        for name in names
-    )
+    modules = [str(import_module(name).__file__) for name in names]
+    # Windows looks for a function in one library alone, not in those that it needs: OpenBLAS itself.
+    beside = Path(str(import_module("numpy").__file__)).parents[1] / "numpy.libs"
+    libraries = [*modules, *map(str, sorted(beside.glob("*openblas*")))]
+    return any(native.blas_from_library(library, "numpy", False) for library in libraries)
 
 
 def _from_scipy(native: Any) -> bool:
@@ -66,7 +76,3 @@ def load_blas(native: Any) -> None:
         f"subspan found no BLAS (tried {asked or 'numpy, scipy, vendored'}); install numpy or scipy "
         "from wheels, or build subspan with -Ccmake.define.SUBSPAN_VENDOR_OPENBLAS=ON"
     )
-
-
-load_blas(_core)
-_current: ModuleType = _core

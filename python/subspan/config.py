@@ -40,7 +40,7 @@ def show_config() -> None:
     """Print what subspan runs on: BLAS, instruction set, threads, CUDA.
 
     ``SUBSPAN_BLAS`` (numpy, scipy, vendored or a path) forces the BLAS, ``SUBSPAN_ISA`` (avx512, avx2,
-    baseline) the instruction set; both are read when subspan is imported or first used.
+    baseline) the instruction set; both are read at the first call.
 
     Examples
     --------

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import _native
 from ._array import as_rank, to_caller
 from ._rng import seed_word
+from .extensions import PIVOTERS, SKETCHES, register_pivoter
 from .sketch import KINDS
 from .source import Source, as_source
 
@@ -55,6 +56,8 @@ METHODS = {
     "arp": Method("arp", None, "subspace"),
     "strong": Method("strong", None, "reference"),
 }
+register = register_pivoter
+PIVOTERS.reserve((*METHODS, "auto"))
 PIVOTING = tuple(name for name in METHODS if name not in ("cpqr_on_A", "full_cpqr", "blocked"))
 KIND_CODES = {"gaussian": 0, "rademacher": 1, "sparse_sign": 2, "countsketch": 2, "srht": 3}
 STOP_REASONS = ("rank", "tolerance", "exhausted")
@@ -118,7 +121,8 @@ def choose_pivoting(
         return "cpqr"
     if pivoting not in PIVOTING:
         raise ValueError(
-            f"pivoting={pivoting!r} is not known; expected 'auto' or one of {PIVOTING}"
+            f"pivoting={pivoting!r} is not known; expected 'auto' or one of "
+            f"{(*PIVOTING, *PIVOTERS.names())}"
         )
     if pivoting == "cpqr" and (sketch is None or (sketch == "auto" and tolerance)):
         if sketch == "auto":
@@ -151,7 +155,8 @@ def choose_sketch(source: Source, sketch: str | None, reasons: dict[str, str]) -
         return sketch
     if not isinstance(sketch, str) or sketch != "auto":
         raise ValueError(
-            f"sketch={sketch!r} is not known; expected None, 'auto' or one of {sorted(KINDS)}"
+            f"sketch={sketch!r} is not known; expected None, 'auto' or one of "
+            f"{[*sorted(KINDS), *SKETCHES.names()]}"
         )
     if source.kind == "operator":
         reasons["sketch"] = "an operator is asked for products with dense vectors anyway"
@@ -298,11 +303,12 @@ def pivots(
         itself with ``sketch=None``), "rbrp" (robust blockwise random pivoting), "rp" (random
         pivoting with the law of the sequential method), "brp" and "bgp" (blockwise random and
         greedy without the filter, for comparison), "greedy" (blockwise greedy with the filter),
-        "leverage", "deim", "arp" (adaptive randomized pivoting), "strong" (strong RRQR, slow).
+        "leverage", "deim", "arp" (adaptive randomized pivoting), "strong" (strong RRQR, slow), or a
+        name that :func:`subspan.pivot.register` or another package made known.
     axis : {1, 0}
         1 chooses columns, 0 rows.
     sketch : str or None
-        Sketch operator; "auto" is sparse sign.
+        Sketch operator; "auto" is sparse sign. Also a name of :func:`subspan.sketch.register`.
     block_size : int, optional
         Columns per round of a blockwise method.
     rng : int, numpy.random.Generator or None
@@ -335,6 +341,11 @@ def pivots(
     source = as_source(A) if axis == 1 else as_source(A).transposed
     k = as_rank(k, min(source.shape), "k", source.shape)
     reasons: dict[str, str] = {}
+    if PIVOTERS.find(pivoting) is not None or SKETCHES.find(sketch) is not None:
+        from .foreign import foreign_pivots
+
+        chosen, _ = foreign_pivots(source, k, pivoting, sketch, seed_word(rng), reasons)
+        return to_caller(chosen, source.library)
     name = choose_pivoting(source, pivoting, sketch, False, reasons)
     kind = choose_sketch(source, sketch, reasons)
     seed = seed_word(rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator
@@ -204,9 +205,43 @@ def load(path: str | Path) -> Result:
         tree = json.loads(text or "null")
     if not isinstance(tree, dict) or not {"class", "fields"} <= set(tree):
         raise ValueError(f"path={str(path)!r} does not hold a result of subspan")
-    if tree["class"] not in Result._registry:
+    if not _is_known(tree["class"]):
         raise ValueError(f"path={str(path)!r} holds an unknown result, {tree['class']!r}")
     return Result._registry[tree["class"]]._from_fields(_unflatten(tree["fields"], arrays))
+
+
+# Where our results are defined: a file names the class, and code is imported from this list alone.
+_HOMES = {
+    "angles": ("CanonicalAngles", "Recommendation", "SubspaceAngles"),
+    "cholesky": ("PivotedCholesky",),
+    "cur": ("CURDecomposition",),
+    "eigen": ("EighResult",),
+    "interp": ("InterpolativeDecomposition",),
+    "pruning": (
+        "LowRankWeights",
+        "MaskedWeights",
+        "PredictedError",
+        "PrunedUnits",
+        "Reconstruction",
+        "SliceRotation",
+        "SparseSolution",
+        "UnitSelection",
+    ),
+    "qr": ("PivotedQR", "TransposedQR"),
+    "range_finder": ("RangeResult",),
+    "selection": ("Certificate", "Selection"),
+    "svd": ("SVDResult",),
+    "torch.pruning": ("ModelStatistics",),
+    "w2s": ("Bias", "Measurements", "Risks", "SpuriousRisks", "TeacherRanking", "W2SReport"),
+}
+
+
+def _is_known(name: str) -> bool:
+    """Tell whether there is a result class of that name; what defines it is imported."""
+    for home, names in _HOMES.items():
+        if name in names:
+            importlib.import_module(f".{home}", __package__)
+    return name in Result._registry
 
 
 def _require_safetensors(path: str | Path) -> None:
@@ -272,6 +307,8 @@ def _unflatten(tree: Any, arrays: dict[str, Any]) -> Any:
     if "plain" in tree:
         return _PLAIN[tree["plain"]](**_unflatten(tree["fields"], arrays))
     if "result" in tree:
+        if not _is_known(tree["result"]):
+            raise ValueError(f"the file holds an unknown result, {tree['result']!r}")
         return Result._registry[tree["result"]]._from_fields(_unflatten(tree["fields"], arrays))
     if "tuple" in tree:
         return tuple(_unflatten(v, arrays) for v in tree["tuple"])

@@ -80,14 +80,19 @@ template <class T, int h, int... j>
 [[gnu::always_inline]] inline void exchange(vec<T> (&v)[lanes<T>],
                                             std::integer_sequence<int, j...>) {
     constexpr int N = lanes<T>;
-    constexpr typename Vec<T>::mask low = {((j & h) == 0 ? j : j - h + N)...};
-    constexpr typename Vec<T>::mask high = {((j & h) == 0 ? j + h : j + N)...};
 #pragma GCC unroll 16
     for (int i = 0; i < N; ++i) {
         if ((i & h) != 0) continue;
         const vec<T> a = v[i], b = v[i + h];
+#if defined(__clang__)
+        v[i] = __builtin_shufflevector(a, b, ((j & h) == 0 ? j : j - h + N)...);
+        v[i + h] = __builtin_shufflevector(a, b, ((j & h) == 0 ? j + h : j + N)...);
+#else  // GCC has the other only from version 12
+        constexpr typename Vec<T>::mask low = {((j & h) == 0 ? j : j - h + N)...};
+        constexpr typename Vec<T>::mask high = {((j & h) == 0 ? j + h : j + N)...};
         v[i] = __builtin_shuffle(a, b, low);
         v[i + h] = __builtin_shuffle(a, b, high);
+#endif
     }
 }
 

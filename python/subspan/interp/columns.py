@@ -9,11 +9,13 @@ import numpy as np
 
 from .. import error as _error
 from .._progress import Progress
+from ..foreign import is_foreign
 from ..pivot import STOP_REASONS, Selection, in_range, select
 from ..result import Plan, history_of, scaled_history
 from ..source import Source
 from .certificate import certify, conclude, spectral_norm_of
 from .decomposition import InterpolativeDecomposition
+from .given import given_id
 from .request import Request
 from .settings import PROBES, plan_of, resolve
 
@@ -25,6 +27,10 @@ def column_id(source: Source, request: Request, progress: Progress) -> Interpola
 
 
 def _column_id(source: Source, request: Request, progress: Progress) -> InterpolativeDecomposition:
+    if is_foreign(request.pivoting, request.sketch):
+        if request.goal.rank > 0:
+            return given_id(source, request, progress)
+        request = dataclasses.replace(request, pivoting="auto", sketch="auto")
     settings, mode = resolve(source, request)
     if request.goal.rank == 0:
         return _nothing_chosen(source, request, settings, progress)

@@ -8,6 +8,7 @@ from .._array import library_of, to_caller, to_host
 from .._progress import Progress
 from .._rng import seed_word
 from ..batch import as_batch, is_batch
+from ..foreign import is_foreign
 from ..goal import as_goal
 from ..source import as_source
 from .batch_id import batch_id
@@ -135,6 +136,8 @@ def interpolative(
         goal, pivoting, sketch, oversampling, block_size, coefficients, seed_word(rng)
     )
     if batch is not None:
+        if is_foreign(pivoting, sketch):
+            raise ValueError(f"pivoting={pivoting!r} with sketch={sketch!r} takes no batch")
         if axis is None:
             raise ValueError("axis=None is not available for a batch; expected 1 or 0")
         found = batch_id(batch, request, Progress(progress, 1))

@@ -6,7 +6,7 @@ of blocks of rows add up to the sketch, and the thread count changes nothing.
 
 from .accumulator import Accumulator
 from .independent_entries import Gaussian, Rademacher
-from .kinds import KINDS, apply
+from .kinds import KINDS, apply, register
 from .row_sampling import RowSampling
 from .sketch_operator import SketchOperator, TransposedSketch
 from .sketch_operator import _remake as _remake  # older pickles look for it here
@@ -25,4 +25,5 @@ __all__ = [
     "SparseSign",
     "TransposedSketch",
     "apply",
+    "register",
 ]

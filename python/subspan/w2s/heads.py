@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from .. import svd
+from ..svd import svd
 from .losses import (
     LOSSES,
     confident_target,
