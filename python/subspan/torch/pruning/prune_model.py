@@ -132,7 +132,8 @@ def prune_model(
     family = family_of(model)
     request = Request(
         sparsity=float(sparsity), heads=float(heads), method=method, structured=structured,
-        reconstruct=reconstruct, sequential=sequential, rule=budget if isinstance(budget, str) else tuple(int(k) for k in budget), multiple_of=multiple_of,
+        reconstruct=reconstruct, sequential=sequential, multiple_of=multiple_of,
+        rule=budget if isinstance(budget, str) else tuple(int(k) for k in budget),
         damping=damping, pattern=pattern, bias=bias, seed=seed_word(rng),
         blocks=as_blocks(blocks, len(blocks_of(model, family))),
     )  # fmt: skip
