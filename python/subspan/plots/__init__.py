@@ -4,8 +4,10 @@ Figures are made without pyplot: no window, no global state, any thread.
 """
 
 from .angles import angles
+from .cur import cur
 from .figure import BEST, INK, OTHER, OURS, montage, new_figure, photograph
 from .pruning import pruning
+from .selection import selection
 from .skeleton import error_by_rank, interpolative
 from .weak_to_strong import weak_to_strong
 
@@ -15,11 +17,13 @@ __all__ = [
     "OTHER",
     "OURS",
     "angles",
+    "cur",
     "error_by_rank",
     "interpolative",
     "montage",
     "new_figure",
     "photograph",
     "pruning",
+    "selection",
     "weak_to_strong",
 ]

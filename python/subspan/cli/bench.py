@@ -1,0 +1,53 @@
+"""The command ``subspan bench``: the benchmarks of the repository, which are not installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from .output import FAILED, MET
+
+
+@click.command(
+    short_help="time this machine against SciPy and others",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.option("--suite", metavar="NAME", help="Which benchmarks (default: all).")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cpu.")
+@click.option("--out", metavar="DIR", type=click.Path(), help="Folder for the results.")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED)
+def command(suite: str | None, device: str | None, out: str | None, more: tuple[str, ...]) -> int:
+    """Run the benchmarks: in a clone of the repository, with `pip install '.[bench]'`.
+
+    Further options are those of `python -m bench`, which see.
+    """
+    given = {"--suite": suite, "--device": device, "--out": out}
+    words = [word for pair in given.items() if pair[1] is not None for word in pair]
+    folder = _checkout()
+    sys.path.insert(0, str(folder))
+    try:
+        bench = importlib.import_module("bench.__main__")
+    except ModuleNotFoundError as missing:
+        raise ImportError(f"{missing.name} is missing: pip install '{folder}[bench]'") from None
+    finally:
+        sys.path.remove(str(folder))
+    try:
+        bench.main([*map(str, words), *more])
+    except SystemExit as done:  # of its own parser, which has said why
+        return done.code if isinstance(done.code, int) else FAILED if done.code else MET
+    return MET
+
+
+def _checkout() -> Path:
+    """Return the clone of the repository: the one around here, or where this package comes from."""
+    here, source = Path.cwd(), Path(__file__).resolve()
+    for folder in (here, *here.parents, *source.parents):
+        if (folder / "bench" / "__main__.py").is_file() and (folder / "pyproject.toml").is_file():
+            return folder
+    raise ValueError(
+        "the benchmarks are not installed with the package: clone the repository, "
+        "pip install '.[bench]' and run this command there"
+    )
