@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _warn
             with extra("cli", "click", "rich"):
                 from .app import run
-            code = run(sys.argv[1:] if argv is None else argv)
+
+                code = run(sys.argv[1:] if argv is None else argv)
             if sys.stdout is not None:
                 sys.stdout.flush()
     except LinAlgError as problem:

@@ -32,8 +32,10 @@ from .screen import listing, show
 def command(file: str, other: str | None, svd: str | None, rank: int | None, **given: Any) -> int:
     """Canonical angles between the columns of FILE and of OTHER.
 
-    Either may be a saved SVD; two of them are compared on both sides. With --svd: bounds and estimates
-    of the angles between the singular vectors in RESULT and the true ones of FILE; -o saves the bounds.
+    Either may be a saved SVD, which stands for its left vectors; two are compared on both sides.
+
+    With --svd: bounds and estimates of the angles between the singular vectors in RESULT and the true
+    ones of FILE; -o saves the bounds.
     """
     if (other is None) == (svd is None):
         click.get_current_context().fail("Either OTHER or --svd is required, and not both.")
@@ -65,7 +67,10 @@ def command(file: str, other: str | None, svd: str | None, rank: int | None, **g
 def _between(file: str, other: str, variable: str | None) -> Any:
     from ..angles import canonical_angles
 
-    return canonical_angles(_read(file, variable), _read(other, variable))
+    X, Y = _read(file, variable), _read(other, variable)
+    if hasattr(X, "U") != hasattr(Y, "U"):  # vectors against a matrix: on the left side alone
+        X, Y = (getattr(side, "U", side) for side in (X, Y))
+    return canonical_angles(X, Y)
 
 
 def _read(file: str, variable: str | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -25,7 +26,7 @@ def command(suite: str | None, device: str | None, out: str | None, more: tuple[
     Further options are those of `python -m bench`, which see.
     """
     given = {"--suite": suite, "--device": device, "--out": out}
-    words = [word for pair in given.items() if pair[1] is not None for word in pair]
+    words = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
     folder = _checkout()
     sys.path.insert(0, str(folder))
     try:
@@ -34,11 +35,18 @@ def command(suite: str | None, device: str | None, out: str | None, more: tuple[
         raise ImportError(f"{missing.name} is missing: pip install '{folder}[bench]'") from None
     finally:
         sys.path.remove(str(folder))
+    parser = bench.parser()
+    parser.error = _refuse  # in one line; the usage is that of another command
     try:
-        bench.main([*map(str, words), *more])
-    except SystemExit as done:  # of its own parser, which has said why
+        parser.parse_args([*words, *more])
+        bench.main([*words, *more])
+    except SystemExit as done:
         return done.code if isinstance(done.code, int) else FAILED if done.code else MET
     return MET
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ValueError(message)
 
 
 def _checkout() -> Path:

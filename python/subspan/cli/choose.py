@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,9 @@ def _save(chosen: Selection, output: str) -> None:
         elif file.suffix == ".npy":
             import numpy as np
 
-            np.save(file, chosen.indices)
+            whole = io.BytesIO()  # into a file itself numpy writes without noticing that it is full
+            np.save(whole, chosen.indices)
+            file.write_bytes(whole.getvalue())
         else:
             chosen.save(file)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .. import cur
+from ..cur import cur
 from ..pivot import PIVOTING
 from . import options
 from .decompose import decompose

@@ -43,12 +43,12 @@ def command(model: str, other_text: str | None, **given: Any) -> int:
     DIR is what save_pretrained wrote, with its tokenizer; nothing is downloaded, and no code in it is
     run.
     """
+    out = Path(given["out"])
+    _check_folders(model, out, given["plot"])
     with extra("transformers", "transformers", "torch", "safetensors"):
         import safetensors  # noqa: F401
         import torch  # noqa: F401
         import transformers  # noqa: F401
-    out = Path(given["out"])
-    _check_folders(model, out, given["plot"])
     start = time.perf_counter()
     tokenizer, network, causal = _load(model)
     ids = _windows(tokenizer, given["calib"], given["length"])[: given["windows"]]

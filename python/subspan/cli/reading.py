@@ -122,9 +122,8 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except Exception as problem:  # readers of damaged files raise anything
         text = str(problem) or type(problem).__name__
-        if str(path) not in text:
-            text = f"{path}: {text}"
-        if isinstance(problem, (MemoryError, HoldsResult)):
-            problem.args = (text,)
-            raise
-        raise ValueError(text) from None
+        if not isinstance(problem, (ValueError, TypeError, OSError, MemoryError)):
+            text = f"is damaged: {type(problem).__name__}: {problem}"
+        kinds = [kind for kind in (MemoryError, HoldsResult) if isinstance(problem, kind)]
+        kind = kinds[0] if kinds else ValueError
+        raise kind(text if str(path) in text else f"{path}: {text}") from None

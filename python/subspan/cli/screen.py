@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,9 +20,11 @@ def show(*parts: Any) -> None:
     if console.is_terminal:
         console.print(*parts, sep="\n")
         return
-    text = io.StringIO()
+    # Lines are drawn with characters that the encoding has, and end where their text does.
+    text = io.TextIOWrapper(io.BytesIO(), getattr(sys.stdout, "encoding", None), errors="replace")
     Console(file=text, width=_UNBROKEN, color_system=None, **plain).print(*parts, sep="\n")
-    print("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+    text.seek(0)
+    print("\n".join(line.rstrip() for line in text.read().splitlines()))
 
 
 def facts(rows: Iterable[tuple[str, Any]]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .. import svd
+from ..svd import svd
 from . import options
 from .decompose import decompose
 from .summaries import of_svd

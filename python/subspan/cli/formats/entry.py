@@ -16,8 +16,10 @@ _COMPRESSION = 1000  # no real data are compressed further
 class HoldsResult(ValueError):
     """The file was written by ``result.save``; it holds no matrix but a result."""
 
-    def __init__(self) -> None:
-        super().__init__("holds a result of subspan, not a matrix; open it with subspan.load")
+    def __init__(
+        self, text: str = "holds a result of subspan, not a matrix; open it with subspan.load"
+    ) -> None:
+        super().__init__(text)
 
 
 def one_of(names: Sequence[str], variable: str | None) -> str:

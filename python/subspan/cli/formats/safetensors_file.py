@@ -16,7 +16,7 @@ _TYPES = {
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1",
 }  # fmt: skip
-_HEADER = 10**8  # bytes; the limit of the format
+_LONGEST = 10**8  # bytes of a header; the limit of the format
 
 
 def read(path: Path, entry: str | None, by_rows: bool) -> Any:
@@ -24,9 +24,9 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
     size = path.stat().st_size
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(_HEADER, size - 8):
+        if size < 8 or length > min(_LONGEST, size - 8):
             raise ValueError("is truncated or not a safetensors file")
-        header = json.loads(file.read(length))
+        header = _header(file.read(length))
     if entry is None and "subspan" in (header.pop("__metadata__", None) or {}):
         raise HoldsResult
     names = sorted(name for name, tensor in header.items() if name != "__metadata__")
@@ -45,3 +45,14 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
     if tensor["dtype"] == "BF16":  # the upper half of a float32
         return (mapped.astype(np.uint32) << 16).view(np.float32)
     return mapped if by_rows else in_chunks_if_converted(mapped)
+
+
+def _header(text: bytes) -> dict[str, Any]:
+    """Parse the header: names of tensors, their types, shapes and places."""
+    try:
+        header = json.loads(text)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict):
+        raise ValueError("is damaged or not a safetensors file: its header is not JSON")
+    return header

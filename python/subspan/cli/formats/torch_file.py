@@ -21,7 +21,7 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
         content = torch.load(
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
-    except pickle.UnpicklingError:
+    except (pickle.UnpicklingError, EOFError, LookupError, OSError, RuntimeError):
         raise ValueError(
             "is damaged, or holds Python objects other than tensors, which are not loaded"
         ) from None

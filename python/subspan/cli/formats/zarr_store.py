@@ -22,6 +22,8 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
     with extra("storage", "zarr"):
         import zarr
 
+    if not any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup")):
+        raise ValueError("is not a Zarr store: a folder with zarr.json, .zarray or .zgroup")
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Array):
         if entry is not None:
