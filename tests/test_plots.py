@@ -1,4 +1,4 @@
-"""Pictures of canonical angles; those of decompositions are tested beside the demo that draws them."""
+"""Pictures of angles, CUR and chosen rows; that of an ID is tested beside the demo that draws it."""
 
 import numpy as np
 import pytest
@@ -32,3 +32,28 @@ def test_one_side_and_results_without_angles(rng):
     without = subspan.svd(rng.standard_normal((9, 7)), 3, angles=False)
     with pytest.raises(ValueError, match="angles=True"):
         plots.angles(without)
+
+
+def test_cur_marks_rows_and_columns(rng):
+    A = rng.standard_normal((50, 40)) * 0.7 ** np.arange(40)
+    r = subspan.cur(A, 6, rng=0)
+    for drawn in (plots.cur(r, A), plots.cur(r)):
+        columns, rows = drawn.axes[0].collections[:2]
+        marked = [path.vertices[0, 0] - 0.5 for path in columns.get_paths()]
+        assert marked == r.columns.tolist()
+        assert [path.vertices[0, 1] - 0.5 for path in rows.get_paths()] == r.rows.tolist()
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_selection_shows_every_candidate_and_choice(rng, width):
+    from subspan.selection import select
+
+    X = rng.standard_normal((300, width))
+    chosen = select(X, 20, method="uniform", rng=0)
+    candidates, marked = plots.selection(chosen, X).axes[0].collections
+    assert (len(candidates.get_offsets()), len(marked.get_offsets())) == (300, 20)
+    principal = np.linalg.svd(X)[2][:2].T
+    place = np.abs(X[chosen.indices] @ principal)[:, [0, -1]]
+    assert np.allclose(np.abs(marked.get_offsets()), place, rtol=0, atol=1e-9)
+    with pytest.raises(ValueError, match="chosen row"):
+        plots.selection(chosen, X[:5])
