@@ -22,6 +22,7 @@ from subspan.blocks.matrix import BlockedMatrix
 
 from . import memory
 from .cases import ChunkCase, chunk_cases, dask_cases
+from .peers import installed
 from .run import Contender, Options, Results, interleave
 
 READ = "reading once"
@@ -62,7 +63,8 @@ def run(results: Results, options: Options) -> None:
         results.start(case)
         with _file(case) as path:
             one_case(case, path, results, options)
-    for case in options.chosen(dask_cases(options.small)):
+    clusters = options.chosen(dask_cases(options.small))
+    for case in clusters if clusters and installed("distributed", "chunks") else ():
         results.start(case)
         with _file(case) as path:
             on_clusters(case, path, results, options)

@@ -3,12 +3,11 @@
 All randomized contenders follow k + 10 directions through two power iterations: six passes. The floor
 is six times the product of k + 10 rows with A at numpy's rate, nothing else being done. An answer of ours
 is wrong, and the bench stops, if its error is a tenth above the best of the rank; the errors of the
-others stand beside their times. Without PyTorch installed its rows are missing, which is said.
+others stand beside their times. Libraries that are not installed have no rows, which is said.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from scipy.sparse.linalg import svds
 
 from . import floors
 from .cases import InterpCase, svd_cases
-from .peers import dense
+from .peers import dense, installed
 from .run import Contender, Options, Results, Timing, interleave
 
 OURS = "subspan.svd"
@@ -53,8 +52,9 @@ def one_case(case: InterpCase, results: Results, options: Options) -> None:
             limit=limit,
             checks=2,
         ),
-        contender(LEARN, learn(A, k), "peer", rounds=few),
     ]
+    if installed("sklearn", "svd"):
+        contenders.append(contender(LEARN, learn(A, k), "peer", rounds=few))
     lowrank = torch_lowrank(A, k)
     if lowrank is not None:
         contenders.append(contender(TORCH, lowrank, "peer", rounds=few))
@@ -100,11 +100,10 @@ def learn(A: Any, k: int) -> Any:
 
 
 def torch_lowrank(A: Any, k: int) -> Any:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        print("[svd] PyTorch is not installed: its rows are missing", file=sys.stderr)
+    if not installed("torch", "svd"):
         return None
+    import torch
+
     if sp.issparse(A):
         entries = A.tocoo()
         where = torch.from_numpy(np.stack(entries.coords).astype(np.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import os
 import platform
 import subprocess
@@ -12,9 +13,14 @@ from typing import Any
 PREFIXES = ("OPENBLAS_", "OMP_", "MKL_", "SUBSPAN_")
 
 
-def environment() -> dict[str, Any]:
+PEERS = ("scikit-learn", "torch", "dask", "threadpoolctl", "matplotlib")
+
+
+def environment(device: str = "cpu") -> dict[str, Any]:
     """Everything needed to judge a timing. No host name and no path."""
     from subspan.config import config
+
+    from .device import name
 
     ours = config()
     ours["BLAS taken from"] = Path(ours["BLAS taken from"]).name
@@ -29,6 +35,8 @@ def environment() -> dict[str, Any]:
         "load_at_start": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
         "subspan": ours,
+        "gpu": name(device),
+        "peers": {package: _version(package) for package in PEERS},
         "thread_pools": _pools(),
         "variables": {
             name: Path(value).name  # SUBSPAN_BLAS may be a path
@@ -75,10 +83,21 @@ def _memory_gb() -> float | None:
         return None
 
 
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _pools() -> list[dict[str, Any]]:
     """One entry per loaded BLAS or OpenMP library: they may keep a thread pool each."""
     import scipy.linalg.blas  # noqa: F401  (so that SciPy's library is among them)
-    from threadpoolctl import threadpool_info
+
+    try:
+        from threadpoolctl import threadpool_info
+    except ModuleNotFoundError:
+        return []
 
     keys = ("internal_api", "version", "num_threads", "architecture", "threading_layer")
     return [{key: pool[key] for key in keys if key in pool} for pool in threadpool_info()]

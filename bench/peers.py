@@ -6,6 +6,8 @@ Every function takes ``(A, k, seed)`` and returns indices J and coefficients W w
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,14 @@ import scipy.linalg.interpolative as sli
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import aslinearoperator
+
+
+def installed(module: str, suite: str) -> bool:
+    """Whether a library that is not needed is there; says so if its rows will be missing."""
+    if importlib.util.find_spec(module) is not None:
+        return True
+    print(f"[{suite}] {module} is not installed: its rows are missing", file=sys.stderr)
+    return False
 
 
 def gaussian_lu(A: Any, k: int, seed: int) -> tuple[Any, Any]:

@@ -1,10 +1,11 @@
-"""Tables and plots, from result files and nothing else.
+"""Tables, plots and the page, from result files and nothing else.
 
-python -m bench.report [FILE or FOLDER ...]     default bench/results; plots go beside the files
+python -m bench report [FILE or FOLDER ...]     default bench/results; pictures and report.html beside them
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import statistics
 import sys
@@ -13,15 +14,26 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
-COLORS = {"ours": "tab:blue", "peer": "tab:gray", "floor": "tab:green"}
 
 
 def files(place: Path) -> list[Path]:
     return sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
 
 
+class NotResults(ValueError):
+    """A file that no run of the bench wrote."""
+
+
 def read(path: Path) -> list[Line]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """Lines of a result file, that about the environment first."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError:  # neither text nor JSON
+        lines = []
+    about = lines[0] if lines and isinstance(lines[0], dict) else {}
+    if about.get("kind") != "environment":
+        raise NotResults(f"{path} is not a result file of the bench")
+    return lines
 
 
 def heading(about: Line) -> str:
@@ -65,7 +77,8 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Three digits, in milliseconds below one second."""
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
@@ -74,7 +87,7 @@ def text(lines: list[Line]) -> str:
     about, *rest = lines
     parts = [heading(about), about["note"].strip()]
     for label in dict.fromkeys(line["label"] for line in rest if line["kind"] == "time"):
-        mine = [line for line in rest if line["label"] == label]
+        mine = [line for line in rest if line.get("label") == label]
         times = [line for line in mine if line["kind"] == "time"]
         optimum = times[0]["optimum"]
         best = f" (best possible error {optimum:.2e})" if optimum is not None else ""
@@ -105,18 +118,23 @@ def text(lines: list[Line]) -> str:
 
 
 def _times(times: list[Line]) -> str:
+    return table(*time_rows(times))
+
+
+def time_rows(times: list[Line]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the times of one case, without columns that would be empty."""
     rows = []
     for t in times:
         low, high = min(t["seconds"]) * 1e3, max(t["seconds"]) * 1e3
         rate = f"{t['flops'] / t['median'] / 1e9:.1f}" if t["flops"] else ""
         error = f"{max(t['errors']):.2e}" if t["errors"] else ""
         count = str(len(t["seconds"]))
-        first = _time(statistics.median(t["first"])) if t["first"] else ""
-        row = [t["method"], t["role"], _time(t["median"]), band(low, high) + " ms", count, first]
+        first = duration(statistics.median(t["first"])) if t["first"] else ""
+        row = [t["method"], t["role"], duration(t["median"]), band(low, high) + " ms", count, first]
         rows.append([*row, error, rate, _memory(t["memory"])])
     head = ["method", "role", "median", "band", "n", "first", "error", "GFLOP/s", "memory"]
     keep = [c for c in range(len(head)) if any(row[c] for row in rows)]
-    return table([head[c] for c in keep], [[row[c] for c in keep] for row in rows])
+    return [head[c] for c in keep], [[row[c] for c in keep] for row in rows]
 
 
 def _memory(found: dict[str, int] | None) -> str:
@@ -128,16 +146,30 @@ def _memory(found: dict[str, int] | None) -> str:
 
 
 def _ratios(ratios: list[Line]) -> str:
+    return table(*ratio_rows(ratios))
+
+
+def ratio_rows(ratios: list[Line]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the ratios of one case."""
     rows = []
     for line in ratios:
         value = _short(line["ratio"]) if line["ratio"] is not None else "not resolved"
-        target = f">= {line['at_least']}" if line["at_least"] is not None else ""
-        target += f"<= {line['at_most']}" if line["at_most"] is not None else ""
-        rows.append([line["name"], value, band(*line["band"]), target, line["verdict"]])
-    return table(["ratio", "value", "band", "target", "verdict"], rows)
+        rows.append([line["name"], value, band(*line["band"]), target(line), line["verdict"]])
+    return ["ratio", "value", "band", "target", "verdict"], rows
+
+
+def target(line: Line) -> str:
+    """What a ratio was to be; empty if nothing was asked of it."""
+    text = f">= {line['at_least']}" if line["at_least"] is not None else ""
+    return text + (f"<= {line['at_most']}" if line["at_most"] is not None else "")
 
 
 def _quality(lines: list[Line]) -> str:
+    note = f"Error relative to {lines[0]['reference']}: worst, and median at that rank"
+    return note + "\n" + table(*quality_rows(lines))
+
+
+def quality_rows(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
     """Worst ratio of each matrix per setting, over its ranks and seeds."""
     settings = list(dict.fromkeys(line["setting"] for line in lines))
     rows = []
@@ -153,103 +185,44 @@ def _quality(lines: list[Line]) -> str:
         rows.append([*row, ",".join(ranks)])
     goals = {line["setting"]: line["at_most"] for line in lines}
     head = [f"{s} (<= {goals[s]})" if goals[s] else s for s in settings]
-    note = f"Error relative to {lines[0]['reference']}: worst, and median at that rank"
-    return note + "\n" + table(["matrix", *head, "ranks"], rows)
+    return ["matrix", *head, "ranks"], rows
 
 
 def _worst(line: Line) -> str:
     return f"{line['worst']:.3f} ({statistics.median(line['ratios']):.2f})"
 
 
-def plot(lines: list[Line], path: Path) -> None:
-    """One picture: a panel per case, or one panel of error ratios for a suite about quality."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    about, *rest = lines
-    cases: dict[str, list[Line]] = {}
-    for line in rest:
-        if line["kind"] == "time":
-            cases.setdefault(line["label"], []).append(line)
-    quality = [line for line in rest if line["kind"] == "quality"]
-    panels = 1 if quality else len(cases)
-    if not panels:
-        return
-    names = {q["case"]["matrix"] for q in quality}
-    tallest = max([len(names)] if quality else [len(times) for times in cases.values()])
-    across = min(2, panels)
-    down = -(-panels // across)
-    size = (8.5 * across, down * (0.24 * tallest + 1.1) + 0.4)
-    figure, axes = pyplot.subplots(down, across, figsize=size, squeeze=False)
-    free = list(axes.flat)
-    if quality:
-        _plot_quality(free.pop(0), quality)
-    else:
-        for label, times in cases.items():
-            _plot_times(free.pop(0), label, times)
-    for axis in free:
-        axis.set_axis_off()
-    where = f"{about['processor']}, {about['subspan']['threads']} threads"
-    figure.suptitle(f"{about['suite']}: {where}", fontsize=11)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def _plot_times(axis: Any, label: str, times: list[Line]) -> None:
-    """Medians as dots on their bands, the error beside them; further to the left is faster."""
-    for y, t in enumerate(times):
-        low, high, color = min(t["seconds"]), max(t["seconds"]), COLORS[t["role"]]
-        axis.plot([low, high], [y, y], color=color, lw=2, alpha=0.5)
-        axis.plot(t["median"], y, "o", ms=5, color=color)
-        note = _time(t["median"]) + (f", error {max(t['errors']):.1e}" if t["errors"] else "")
-        axis.annotate(note, (high, y), (6, 0), textcoords="offset points", va="center", fontsize=7)
-    _names(axis, [t["method"] for t in times], label)
-    axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    axis.set_xlim(low / 1.5, high * (high / low) ** 0.35)  # room for the notes
-    axis.set_xlabel("seconds (blue: subspan, gray: others, green: floors)", fontsize=7)
-
-
-def _plot_quality(axis: Any, lines: list[Line]) -> None:
-    """Every rank and matrix a dot: its worst ratio."""
-    names = list(dict.fromkeys(line["case"]["matrix"] for line in lines))
-    settings = list(dict.fromkeys(line["setting"] for line in lines))
-    for c, setting in enumerate(settings):
-        mine = [q for q in lines if q["setting"] == setting and q["worst"] is not None]
-        ys = [names.index(q["case"]["matrix"]) + 0.22 * (c - 1) for q in mine]
-        axis.plot([q["worst"] for q in mine], ys, "o", ms=3.5, color=f"C{c}", label=setting)
-        goal = next((q["at_most"] for q in mine if q["at_most"]), None)
-        if goal:
-            axis.axvline(goal, color=f"C{c}", lw=0.8, ls="--")
-    axis.axvline(1, color="black", lw=0.8)
-    _names(axis, names, "error at equal rank")
-    axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    ticks = [tick for tick in (0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low < tick < high]
-    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.set_xticks([], minor=True)
-    axis.set_xlabel("error / error of pivoted QR, worst over seeds; dashed: targets", fontsize=7)
-    axis.legend(fontsize=7)
-
-
-def _names(axis: Any, names: list[str], title: str) -> None:
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.grid(axis="y", alpha=0.3)
-    axis.tick_params(axis="x", which="both", labelsize=7)
-    axis.set_title(title, fontsize=9)
-
-
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     places = [Path(name) for name in arguments] or [Path(__file__).parent / "results"]
-    for path in (path for place in places for path in files(place)):
-        lines = read(path)
+    try:
+        paths = [path for place in places for path in files(place)]
+        results = {path: read(path) for path in paths}
+    except (OSError, NotResults) as wrong:
+        print(f"bench report: {wrong}", file=sys.stderr)
+        return 2
+    if not results:
+        print(f"bench report: no *.jsonl in {', '.join(map(str, places))}", file=sys.stderr)
+        return 2
+    for lines in results.values():
         print(text(lines) + "\n")
-        plot(lines, path.with_suffix(".png"))
+    illustrate(results)
     return 0
+
+
+def illustrate(results: dict[Path, list[Line]]) -> None:
+    """Write NAME.png beside every result file, and one report.html beside the first."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("no pictures: they need matplotlib, pip install 'subspan[bench]'", file=sys.stderr)
+    else:
+        from . import pictures
+
+        for path, lines in results.items():
+            pictures.write(lines, path.with_suffix(".png"))
+    from .page import page
+
+    place = next(iter(results)).with_name("report.html")
+    place.write_text(page(list(results.values())), encoding="utf-8")
+    print(f"report: {place}", file=sys.stderr)
 
 
 if __name__ == "__main__":

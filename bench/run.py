@@ -21,6 +21,7 @@ A result file has these lines, told apart by "kind":
   error_kind, optimum, memory
 * ratio: label, name, top, bottom, ratio (null: not resolved), band, at_least, at_most, verdict
 * quality: label, case, setting, reference, reference_error, ratios, worst, at_most, verdict
+* end: seconds (wall time of the suite, matrices and checks included)
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class Options:
     rounds: int = ROUNDS
     memory: bool = True
     only: str = ""  # part of the label of the cases that are wanted
+    labels: tuple[str, ...] = ()  # of the cases that are wanted; all if there is none
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.rounds < 2 or self.rounds % 2:
@@ -59,7 +62,8 @@ class Options:
         return 0.0 if self.small else PAUSE
 
     def chosen(self, cases: Iterable[Any]) -> list[Any]:
-        return [case for case in cases if self.only in case.label]
+        wanted = [case for case in cases if self.only in case.label]
+        return [case for case in wanted if not self.labels or case.label in self.labels]
 
 
 @dataclass(frozen=True)
@@ -195,13 +199,16 @@ class Results:
         self.path = folder / f"{suite}.jsonl"
         self._part = self.path.with_suffix(".part")
         self._part.write_text("")
-        self.line("environment", **environment(), options=dataclasses.asdict(options), note=note)
+        self._start = time.perf_counter()
+        about = environment(options.device)
+        self.line("environment", **about, options=dataclasses.asdict(options), note=note)
 
     def line(self, kind: str, **values: Any) -> None:
         with self._part.open("a") as file:
             file.write(json.dumps({"suite": self.suite, "kind": kind, **values}) + "\n")
 
     def finish(self) -> None:
+        self.line("end", seconds=time.perf_counter() - self._start)
         self._part.replace(self.path)
 
     def start(self, case: Any) -> None:

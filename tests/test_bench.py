@@ -24,6 +24,7 @@ SUITES = (
     "gradients",
     "selection",
     "w2s",
+    "tensors",
 )
 KEYS = {
     "environment": {"date", "commit", "processor", "cores", "affinity", "thread_pools", "variables"}
@@ -33,7 +34,9 @@ KEYS = {
     "ratio": {"label", "name", "top", "bottom", "ratio", "band", "at_least", "at_most", "verdict"},
     "quality": {"label", "case", "setting", "reference", "reference_error", "ratios", "worst"}
     | {"at_most", "verdict"},
+    "end": {"seconds"},
 }
+RESULTS = ROOT / "bench" / "results"
 
 pytestmark = pytest.mark.host_only
 
@@ -63,6 +66,8 @@ def _python(*arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_suite_runs_and_writes_the_documented_lines(suite, tmp_path):
+    if suite == "tensors":
+        pytest.importorskip("torch")
     text = _python("bench", "--suite", suite, "--small", "--out", tmp_path)
     path = tmp_path / f"{suite}.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -79,6 +84,7 @@ def test_a_suite_runs_and_writes_the_documented_lines(suite, tmp_path):
         assert bool(line["errors"]) >= (line["role"] == "ours"), "a time without its error"
         assert bool(line["errors"]) >= (suite == "interp" and line["role"] == "peer")
     assert any(line.get("memory") for line in lines) == (suite in ("interp", "chunks"))
+    assert lines[-1]["kind"] == "end"
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert not list(tmp_path.glob("*.part"))
     again = _python("bench.compare", path, path)
@@ -158,3 +164,307 @@ def test_figures_of_the_readme_are_those_of_the_results():
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text == readme.replaced(text, readme.figures())
+
+
+# ---------------------------------------------------------------- the standard suite
+
+
+def published(suite):
+    return [json.loads(line) for line in (RESULTS / f"{suite}.jsonl").read_text().splitlines()]
+
+
+def test_the_standard_suite_has_cases_that_exist_and_every_published_family():
+    from bench import standard
+    from bench.__main__ import SUITES
+
+    for suite, labels in standard.STANDARD.items():
+        known = {line["label"] for line in published(suite) if line["kind"] == "time"}
+        assert set(labels) <= known, suite
+    # Correctness over many seeds, two BLAS libraries and 8 GB of gradients take other runs.
+    assert set(SUITES) - set(standard.STANDARD) == {"blas", "quality", "gradients"}
+
+
+def test_the_standard_suite_takes_less_than_fifteen_minutes():
+    """By the published times on two cores; a margin of three fifths for matrices, pauses and checks."""
+    from bench import standard
+    from bench.run import REPEATS
+
+    seconds = 0.0
+    for suite, labels in standard.STANDARD.items():
+        about, *lines = published(suite)
+        usual = about["options"]["rounds"]
+        for line in lines:
+            if line["kind"] != "time" or line["label"] not in labels or line["timed"] == "derived":
+                continue
+            few = len(line["seconds"])
+            rounds = standard.ROUNDS if few >= usual else few
+            calls = rounds * (1 + REPEATS if line["first"] else 1) + line["warmups"]
+            seconds += calls * line["median"]
+    assert 1.6 * seconds < 15 * 60
+
+
+def planned(*arguments):
+    from bench.__main__ import _folder, _plan, parser
+
+    asked = parser().parse_args(arguments)
+    return _plan(asked), _folder(asked)
+
+
+def test_what_an_invocation_runs_and_where_it_writes():
+    from bench import standard
+    from bench.__main__ import ON_TENSORS, PUBLISHED, STANDARD_OUT, SUITES
+    from bench.cases import interp_cases
+
+    plan, folder = planned()
+    assert (tuple(plan), folder) == (SUITES, PUBLISHED)
+    plan, folder = planned("--suite", "standard", "--only", "k=100")
+    assert (tuple(plan), folder) == (tuple(standard.STANDARD), STANDARD_OUT)
+    assert plan["interp"].rounds == standard.ROUNDS
+    assert not plan["interp"].memory
+    chosen = plan["interp"].chosen(interp_cases(small=False))
+    assert [case.label[:4] for case in chosen] == ["a: 4", "d: 2"]
+    plan, folder = planned("--suite", "standard", "interp", "--out", "here", "--rounds", "8")
+    assert (plan["svd"].rounds, folder) == (8, Path("here"))
+    plan, folder = planned("--suite", "interp", "--device", "cuda")
+    assert (tuple(plan), folder) == ((ON_TENSORS,), STANDARD_OUT)
+    assert plan[ON_TENSORS].device == "cuda"
+    assert planned("--small")[1] is None
+
+
+def test_figures_of_the_readme_come_from_one_command(tmp_path, monkeypatch, capsys):
+    import shutil
+
+    from bench import __main__ as bench
+    from bench import readme, standard
+
+    ran = []
+
+    def run(name, folder, options):
+        ran.append(name)
+        return Path(shutil.copy(RESULTS / f"{name}.jsonl", folder))
+
+    monkeypatch.setattr(bench, "_run", run)
+    monkeypatch.setattr(bench.report, "illustrate", lambda results: None)
+    assert bench.main(["--suite", "readme", "--out", str(tmp_path)]) == 0
+    assert tuple(ran) == standard.README
+    assert (tmp_path / "figures.md").read_text(encoding="utf-8") == readme.figures()
+
+
+# ---------------------------------------------------------------- devices and libraries
+
+
+def test_without_a_gpu_one_line_says_what_to_do(monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    from bench.__main__ import main
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["--device", "cuda", "--suite", "standard"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "finds no CUDA GPU; run on a machine with one" in said
+
+
+def test_without_a_cuda_build_one_line_says_what_to_install(monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    import subspan
+
+    from bench.__main__ import main
+
+    def refuses(*arguments, **options):
+        raise subspan.DeviceUnavailable("A is on device cuda")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "eye", lambda n, device: None)
+    monkeypatch.setattr(subspan, "interpolative", refuses)
+    assert main(["--device", "cuda"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "subspan[cuda13]" in said
+
+
+def test_libraries_that_are_missing_cost_their_rows_alone(monkeypatch, capsys, tmp_path):
+    import importlib.util
+
+    from bench import __main__ as bench
+    from bench import peers
+    from bench.run import Options
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "torch" else real(n))
+    assert not peers.installed("torch", "svd")
+    assert peers.installed("numpy", "svd")
+    assert capsys.readouterr().err == "[svd] torch is not installed: its rows are missing\n"
+
+    def missing(name):
+        raise ModuleNotFoundError("no", name="sklearn")
+
+    monkeypatch.setattr(bench.importlib, "import_module", missing)
+    assert bench._run("cholesky", tmp_path, Options()) is None
+    assert "[cholesky] left out: sklearn is not installed" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+# ---------------------------------------------------------------- the report
+
+
+def test_the_page_is_whole_and_stands_alone(tmp_path):
+    pytest.importorskip("matplotlib")
+    from html.parser import HTMLParser
+
+    from bench.page import page
+
+    class Tags(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open, self.sources, self.text = [], [], []
+
+        def handle_starttag(self, tag, attrs):
+            self.sources += [v for k, v in attrs if k in ("src", "srcset", "href")]
+            if tag not in ("meta", "img", "source"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+        def handle_data(self, data):
+            self.text.append(data)
+
+    about, *lines = published("interp")
+    label = lines[0]["label"]
+    short = [line for line in lines if line["label"] == label]
+    lines = [{**about, "processor": "1 < 2 & co"}, *short, {"kind": "end", "seconds": 90.0}]
+    tags = Tags()
+    tags.feed(page([lines]))
+    assert tags.open == []
+    text = " ".join(tags.text)
+    for words in (
+        "1 < 2 & co",
+        label,
+        "1.5 minutes",
+        "floor: read A once",
+        "met",
+        about["date"][:10],
+    ):
+        assert words in text
+    pictures = [source for source in tags.sources if not source.startswith("#")]
+    assert len(pictures) == 4  # times and rooflines, light and dark
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in pictures)
+    targets = [line for line in short if line["kind"] == "ratio" and line["verdict"]]
+    judged = [t for t in targets if t["verdict"] != "open"]
+    assert text.count("✓") + text.count("✗") == len(judged) > 0
+
+
+def test_errors_of_a_pair_are_judged():
+    from bench.page import equal_error
+
+    def line(*errors, kind="relative"):
+        return {"errors": list(errors), "error_kind": kind}
+
+    assert equal_error(line(1e-3), line(1.05e-3)).endswith("equal")
+    assert equal_error(line(1e-15), line(1e-13)).endswith("equal")
+    assert equal_error(line(1e-3), line(2e-3)).endswith("better")
+    assert equal_error(line(1e-3, 5e-3), line(2e-3)).endswith("5.00e-03, 2.00e-03: WORSE")
+    assert equal_error(line(1e-3), line()) == "not compared"
+    assert equal_error(line(1e-3), line(1e-3, kind="another")) == "not compared"
+
+
+def test_work_under_the_roof_is_what_every_method_must_do():
+    from bench import bench_interp, floors, roof
+
+    times = [line for line in published("interp") if line["kind"] == "time"]
+    dense = [t for t in times if t["label"].startswith("a: ") and t["case"]["rank"] == 100]
+    work, roles, limits = roof.of(dense)
+    product = next(t for t in dense if t["method"] == floors.GEMM)
+    assert limits["peak"] == product["flops"] / product["median"]
+    exact, few = work[bench_interp.EXACT], work[bench_interp.SKETCH]
+    assert exact[0] - few[0] == 2.0 * 100 * 4000 * 4000
+    assert exact[1] == few[1] == 8.0 * 4000 * 4000
+    assert roles[bench_interp.OPERATOR] == "peer"
+    for flops, size, seconds in work.values():  # nothing is above the roof
+        assert flops / seconds <= min(limits["peak"], limits["bandwidth"] * flops / size)
+    assert roof.of([t for t in times if t["label"].startswith("d: ")]) is None
+
+
+@pytest.mark.parametrize("arguments", [["nothing.jsonl"], ["."], [__file__]])
+def test_a_report_of_nothing_is_refused_in_one_line(arguments, capsys, tmp_path, monkeypatch):
+    from bench.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bench report: ")
+    assert said.count("\n") == 1
+
+
+# ---------------------------------------------------------------- comparison of runs
+
+
+def timed(path, ours, other=(1.0, 1.1), errors=(0.1,), method="svd", **environment):
+    """A result file with one case of ours and one of another library."""
+    about = {**published("svd")[0], **environment}
+    case = {"kind": "time", "label": "a", "errors": list(errors)}
+    lines = [about]
+    for name, role, seconds in ((method, "ours", ours), ("numpy", "peer", other)):
+        median = sorted(seconds)[len(seconds) // 2]
+        more = {"method": name, "role": role, "seconds": list(seconds), "median": median}
+        lines.append({**case, **more})
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("new", "code", "verdict"),
+    [
+        ({"ours": (1.0, 1.2)}, 0, ""),
+        ({"ours": (1.15, 1.3)}, 0, ""),  # beyond the band, but not by a tenth
+        ({"ours": (2.0, 2.2)}, 1, "SLOWER"),
+        ({"ours": (0.5, 2.2)}, 0, ""),  # too noisy to say
+        ({"ours": (2.0, 2.2), "other": (2.0, 2.2)}, 0, ""),  # all slower: the machine
+        ({"ours": (0.4, 0.5)}, 0, "faster"),
+        ({"ours": (0.4, 0.5), "other": (0.4, 0.5)}, 0, ""),
+        ({"ours": (1.0, 1.1), "errors": (0.12,)}, 1, "LESS ACCURATE"),
+        ({"ours": (1.0, 1.1), "errors": (0.105,)}, 0, ""),
+        ({"ours": (1.0, 1.1), "method": "qr"}, 1, "MISSING"),
+    ],
+)
+def test_regressions_are_told_from_noise(new, code, verdict, tmp_path, capsys):
+    from bench.__main__ import main
+
+    old = timed(tmp_path / "old.jsonl", (1.0, 1.1))
+    assert main(["compare", str(old), str(timed(tmp_path / "new.jsonl", **new))]) == code
+    said = capsys.readouterr().out
+    assert (verdict or "regressions") in said
+    assert f"{code} regressions beyond the noise" in said
+    shouted = [word for word in ("SLOWER", "LESS ACCURATE", "MISSING", "faster") if word in said]
+    assert shouted == [verdict] * bool(verdict)
+
+
+def test_the_threshold_is_the_callers(tmp_path):
+    from bench.__main__ import main
+
+    old, new = timed(tmp_path / "old", (1.0, 1.1)), timed(tmp_path / "new", (1.2, 1.3))
+    arguments = ["compare", str(old), str(new), "--threshold"]
+    assert main([*arguments, "0"]) == 1
+    assert main([*arguments, "0.5"]) == 0
+    assert main([*arguments, "-1"]) == 2
+
+
+def test_folders_are_compared_suite_by_suite_and_conditions_told(tmp_path, capsys):
+    from bench.__main__ import main
+
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        timed(tmp_path / name / "svd.jsonl", (1.0, 1.1), processor=name)
+    timed(tmp_path / "old" / "qr.jsonl", (1.0, 1.1))
+    assert main(["compare", str(tmp_path / "old"), str(tmp_path / "new")]) == 0
+    assert "not the same conditions, processor: old / new" in capsys.readouterr().out
+    (tmp_path / "empty").mkdir()
+    for wrong, words in (
+        (tmp_path / "empty", "no suite is in both"),
+        (tmp_path / "none.jsonl", "No such file"),
+        (Path(__file__), "is not a result file of the bench"),
+    ):
+        assert main(["compare", str(tmp_path / "old" / "svd.jsonl"), str(wrong)]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert said.count("\n") == 1

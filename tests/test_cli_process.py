@@ -603,7 +603,8 @@ def test_bench_is_where_the_repository_is(tmp_path):
         "import argparse\n"
         "def parser():\n"
         "    p = argparse.ArgumentParser()\n"
-        "    for name in ('--suite', '--device', '--out'): p.add_argument(name)\n"
+        "    for name in ('--device', '--out'): p.add_argument(name)\n"
+        "    p.add_argument('--suite', nargs='+')\n"
         "    p.add_argument('--small', action='store_true')\n"
         "    return p\n"
         "def main(words): print(vars(parser().parse_args(words)))\n"
@@ -611,6 +612,6 @@ def test_bench_is_where_the_repository_is(tmp_path):
     words = ("--suite", "standard", "--device", "cpu", "--out", "here", "--small")
     done = run("bench", *words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    given = {"suite": "standard", "device": "cpu", "out": "here", "small": True}
+    given = {"suite": ["standard"], "device": "cpu", "out": "here", "small": True}
     assert done.stdout == f"{given}\n"
-    assert_refused(run("bench", "--round", "7", cwd=tmp_path))
+    assert_refused(run("bench", "--rounds", "7", cwd=tmp_path))

@@ -258,12 +258,12 @@ def test_reports_are_drawn(llama, tmp_path):
     from subspan import plots
 
     report = prune_model(llama, inputs_for(llama), sparsity=0.25, method="obs")
-    figure = plots.pruning(report)
-    figure.savefig(tmp_path / "report.png")
-    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].get_lines()}
+    axes = plots.pruning(report)
+    plots.save(axes, tmp_path / "report.png")
+    lines = {line.get_label(): line.get_ydata() for line in axes[0].get_lines()}
     np.testing.assert_allclose(lines["repaired, measured"], lines["repaired, predicted"], rtol=1e-3)
     masks = prune_model(llama, inputs_for(llama), sparsity=0.5, method="wanda", structured=False)
-    assert len(plots.pruning(masks).axes[0].get_lines()) == 2
+    assert len(plots.pruning(masks)[0].get_lines()) == 2
 
 
 def test_in_place_changes_the_model_only_if_all_succeeds(llama, monkeypatch):

@@ -240,7 +240,7 @@ def test_angles_shrink_with_the_sketch_and_are_reported(tmp_path, rng):
     assert "sketch, weak directions" in few.table()
     assert "of 8 within a sine of 0.1" in few.table()
     assert "sketched strong directions to a median sine" in repr(few)
-    assert few.plot().axes[-1].get_title() == "Angles of the sketch to the features"
+    assert few.plot()[-1].get_title() == "Angles of the sketch to the features"
     few.save(tmp_path / "r.npz")
     back = subspan.load(tmp_path / "r.npz")
     assert np.array_equal(back.angles_weak.left, few.angles_weak.left)
@@ -255,7 +255,7 @@ def test_the_published_estimator_carries_a_warning(rng):
     assert "WARNING" in r.table()
     assert r.official_warning in r.table()
     assert "warning: the published 20.0 is chance, 20.0" in repr(r)
-    assert any("Do not use" in text.get_text() for text in r.plot().axes[1].texts)
+    assert any("Do not use" in text.get_text() for text in r.plot()[1].texts)
     wide = diagnose(np.tile(S, 4), W, rank=20, sketch_size=64, rng=0)
     assert wide.official_warning == ""
     assert "warning" not in repr(wide).lower()
@@ -450,9 +450,8 @@ def test_report_prints_saves_and_draws(tmp_path, rng):
     assert back.predict(20, 100).w2s == r.predict(20, 100).w2s
     assert "published estimator" in r.table()
     assert "noise variance" in r.table()
-    figure = r.plot()
-    figure.savefig(tmp_path / "r.png")
-    spectra, correlations, risks = figure.axes
+    spectra, correlations, risks = r.plot()
+    risks.figure.savefig(tmp_path / "r.png")
     assert len(correlations.patches) == 8
     assert len(spectra.get_lines()) == 4
     student = {line.get_label(): line for line in risks.get_lines()}["student"]

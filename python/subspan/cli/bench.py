@@ -16,17 +16,24 @@ from .output import FAILED, MET
     short_help="time this machine against SciPy and others",
     context_settings={"ignore_unknown_options": True},
 )
-@click.option("--suite", metavar="NAME", help="Which benchmarks (default: all).")
+@click.option(
+    "--suite",
+    metavar="NAME",
+    multiple=True,
+    help="Which benchmarks (default: all); standard is brief.",
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cpu.")
 @click.option("--out", metavar="DIR", type=click.Path(), help="Folder for the results.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
-def command(suite: str | None, device: str | None, out: str | None, more: tuple[str, ...]) -> int:
+def command(
+    suite: tuple[str, ...], device: str | None, out: str | None, more: tuple[str, ...]
+) -> int:
     """Run the benchmarks: in a clone of the repository, with `pip install '.[bench]'`.
 
-    Further options are those of `python -m bench`, which see.
+    Further words are those of `python -m bench`: `subspan bench --small`, `subspan bench compare OLD NEW`.
     """
-    given = {"--suite": suite, "--device": device, "--out": out}
-    words = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+    options = [("--suite", suite), ("--device", (device,)), ("--out", (out,))]
+    words = [*more, *(str(w) for name, values in options if any(values) for w in (name, *values))]
     folder = _checkout()
     sys.path.insert(0, str(folder))
     try:
@@ -38,11 +45,13 @@ def command(suite: str | None, device: str | None, out: str | None, more: tuple[
     parser = bench.parser()
     parser.error = _refuse  # in one line; the usage is that of another command
     try:
-        parser.parse_args([*words, *more])
-        bench.main([*words, *more])
+        if not more or more[0].startswith(
+            "-"
+        ):  # else it is compare or report, with a parser of its own
+            parser.parse_args(words)
+        return int(bench.main(words) or MET)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else FAILED if done.code else MET
-    return MET
 
 
 def _refuse(message: str) -> NoReturn:

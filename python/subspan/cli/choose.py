@@ -79,7 +79,7 @@ def command(file: str, n: int | None, method: str, **given: Any) -> int:
     if given["plot"]:
         from .. import plots
 
-        save_plot(plots.selection(chosen, X), given["plot"])
+        save_plot(plots.selection(X, chosen), given["plot"])
     if given["as_json"]:
         print(json.dumps(summary(chosen, seconds, file), allow_nan=False))
     else:

@@ -53,4 +53,4 @@ def _details(result: Any) -> Iterator[tuple[str, str]]:
 def _draw(result: Any, A: Any) -> Any:
     from .. import plots
 
-    return plots.cur(result, A)
+    return plots.interpolative(result, A)

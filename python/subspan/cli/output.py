@@ -93,9 +93,11 @@ def _flush(path: Path) -> None:
 
 
 def save_plot(drawn: Any, path: str | Path) -> None:
-    """Write a figure, or the figure that axes belong to."""
+    """Write the figure that was drawn."""
+    from .. import plots
+
     with written(path) as temporary:
-        drawn.figure.savefig(temporary, dpi=120)
+        plots.save(drawn, temporary)
 
 
 def plain(value: Any) -> Any:

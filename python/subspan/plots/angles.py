@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from ..angles import CanonicalAngles
 from ..svd import SVDResult
-from .figure import BEST, INK, OTHER, OURS, new_figure
+from .figure import headline, label, legend, panels
+from .style import palette_of
 
 
 def angles(
     result: SVDResult | CanonicalAngles,
     truth: CanonicalAngles | None = None,
     *others: CanonicalAngles,
+    ax: Any = None,
 ) -> Any:
     """Draw the sines of the canonical angles of both sides against their index.
 
@@ -28,11 +30,13 @@ def angles(
         decomposition.
     *others : CanonicalAngles
         Further bounds and estimates, drawn under the name of their method.
+    ax : matplotlib.axes.Axes, or as many of them as there are sides, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
-    matplotlib.figure.Figure
-        Write it with ``figure.savefig("picture.png")``.
+    array of matplotlib.axes.Axes
+        One for each side, left before right. Write the figure with :func:`save`.
 
     Raises
     ------
@@ -46,50 +50,58 @@ def angles(
     >>> import numpy as np, subspan
     >>> from subspan import plots
     >>> r = subspan.svd(np.vander(np.linspace(1, 2, 50), 20), 5, rng=0)
-    >>> figure = plots.angles(r)  # doctest: +SKIP
+    >>> left, right = plots.angles(r)
+    >>> left.get_title(), right.get_title()
+    ('left singular subspace', 'right singular subspace')
     """
     drawn: list[CanonicalAngles]
     if isinstance(result, CanonicalAngles):
         drawn, title = [result, *others], ""
+    elif getattr(result, "angles", None) is None:
+        raise ValueError("result has no angles: decompose one matrix with angles=True")
     else:
-        if result.angles is None:
-            raise ValueError("result has no angles: decompose one matrix with angles=True")
+        assert result.angles is not None
         drawn = [result.angles.estimate, result.angles.bound, *others]
         trusted, sure = result.trusted(), result.trusted(rigorous=True)
         title = f"{trusted} of {result.rank} directions trusted to a sine of 0.1 ({sure} of them for sure)"
     sides = [side for side in ("left", "right") if any(getattr(a, side) is not None for a in drawn)]
-    figure = new_figure(1.2 + 4.6 * len(sides), 4.2)
-    axes = np.atleast_1d(figure.subplots(1, len(sides), sharey=True))
-    for ax, side in zip(axes, sides, strict=True):
-        _draw_side(ax, side, truth, drawn)
+    axes = panels(ax, len(sides), 1.2 + 4.6 * len(sides), 4.2, sharey=True)
+    for each, side in zip(axes, sides, strict=True):
+        _draw_side(each, side, truth, drawn)
+    for each in axes:
+        each.set_ylim(top=1.6)  # when all are drawn: it ends the fitting of a shared axis to them
     axes[0].set_ylabel("sine of the canonical angle")
-    axes[0].legend(frameon=False, fontsize=8.5)
+    if ax is not None:
+        legend(axes[0])
+        return axes
+    below = {"loc": "outside lower center", "ncols": 3}
+    legend(axes[0].figure, handles=axes[0].get_lines(), **below)  # curves may be anywhere
     if title:
-        figure.suptitle(title, color=INK, fontweight="bold")
-    return figure
+        headline(axes, title)
+    return axes
 
 
 def _draw_side(ax: Any, side: str, truth: Any, drawn: list[CanonicalAngles]) -> None:
+    palette = palette_of(ax)
     if truth is not None and getattr(truth, side) is not None:
-        _draw(ax, np.asarray(getattr(truth, side)), "true", color=INK, linewidth=1.6)
-    colours = [OURS, OTHER, "#3a8f6b", "#8e5ea2", "#b8860b", BEST, "#c0504d"]
-    for angles_, colour in zip(drawn, colours, strict=False):
+        _draw(ax, np.asarray(getattr(truth, side)), "true", color=palette.ink, linewidth=1.6)
+    for i, angles_ in enumerate(drawn):
         sines = getattr(angles_, side)
         if sines is None:
             continue
-        estimate = angles_.kind == "estimate"
-        name = f"{angles_.kind}: {angles_.method}"
-        style = {"linestyle": "--" if estimate else "-", "marker": "" if estimate else "v"}
-        _draw(ax, np.asarray(sines), name, color=colour, markersize=3, **style)
+        line = palette.line(i)
+        if angles_.kind == "estimate":
+            line["fillstyle"] = "none"  # bounds are filled
+        every = max(1, len(sines) // 16)
+        _draw(ax, np.asarray(sines), f"{angles_.kind}: {angles_.method}", markevery=every, **line)
         samples = getattr(angles_, f"{side}_samples")
         if samples is not None and len(samples) > 1:
             low, high = _shown(np.min(samples, axis=0)), _shown(np.max(samples, axis=0))
-            ax.fill_between(np.arange(1, len(low) + 1), low, high, color=colour, alpha=0.15)
+            where = np.arange(1, len(low) + 1)
+            ax.fill_between(where, low, high, color=line["color"], alpha=0.15, lw=0)
     ax.set_yscale("log")
-    ax.set_ylim(top=1.6)
-    ax.set_xlabel("index i")
-    ax.set_title(f"{side} singular subspace", fontsize=10.5)
-    ax.grid(alpha=0.25)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    label(ax, f"{side} singular subspace", "index i")
 
 
 def _draw(ax: Any, sines: NDArray[Any], name: str, **style: Any) -> None:

@@ -1,82 +1,125 @@
-"""Picture of a subset of rows: where it lies among all candidates."""
+"""Picture of a subset: chosen rows among all, in two principal directions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..selection import Selection
+from ..selection.moments import second_moment
 from ..selection.rows import Rows
-from ..svd import svd
-from .figure import BEST, INK, OURS, new_figure
+from .figure import label, legend, single
+from .style import MARKERS, palette_of
 
-_SHOWN = 20_000  # candidates, evenly spaced
+MOST_POINTS = 20_000  # of the rows that were not chosen; more are shown by every so many
+MOST_GROUPS = 6
 
 
-def selection(result: Selection, X: Any) -> Any:
-    """Draw candidates and chosen rows in the two leading principal directions.
+def selection(X: Any, chosen: Any, *, labels: Any = None, ax: Any = None) -> Any:
+    """Draw the chosen rows over all rows, in the two directions along which the rows vary most.
 
     Parameters
     ----------
-    result : Selection
     X : array, memory map or CSR matrix, shape (N, d)
-        The candidates.
+        Candidates, read twice in tiles: ``N d (d + 2)`` flops.
+    chosen : Selection, or array of int, shape (n,)
+        The areas of the marks of a selection grow with its weights.
+    labels : array, shape (N,), optional
+        Group of every row, at most six of them: the chosen ones get a mark and a colour each.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
-    matplotlib.figure.Figure
-        Write it with ``figure.savefig("picture.png")``. The area of a chosen row is in proportion to its
-        weight.
+    matplotlib.axes.Axes
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
-    ValueError
-        If a chosen row is not one of X.
-
-    Notes
-    -----
-    A truncated SVD of X of rank 2, without centering: the directions of the second moment, which moment
-    matching preserves.
+    TypeError, ValueError
+        If X is not a finite matrix of at least two columns, an index lies outside it, or the labels
+        do not fit.
 
     Examples
     --------
     >>> import numpy as np
     >>> from subspan import plots
-    >>> from subspan.selection import select
-    >>> X = np.random.default_rng(0).standard_normal((200, 5))
-    >>> figure = plots.selection(select(X, 20, rng=0), X)  # doctest: +SKIP
+    >>> X = np.random.default_rng(0).standard_normal((500, 8)) * [9, 4, 1, 1, 1, 1, 1, 1]
+    >>> ax = plots.selection(X, [0, 3, 5])
+    >>> ax.get_title()
+    '3 of 500 rows'
     """
     rows = Rows(X)
-    if len(result.indices) and result.indices.max() >= len(rows):
-        raise ValueError(
-            f"result has chosen row {result.indices.max()} of X, which has {len(rows)}"
+    if rows.shape[1] < 2 or not len(rows):
+        raise ValueError(f"X has shape {rows.shape}; expected rows of at least two numbers")
+    indices, weights = _chosen(chosen, len(rows))
+    groups = _groups(labels, len(rows))
+    points, share = principal(rows)
+    ax = single(ax, 6.2, 4.8)
+    palette = palette_of(ax)
+    rest = np.setdiff1d(np.arange(len(rows)), indices)
+    rest = rest[:: max(1, -(-len(rest) // MOST_POINTS))]
+    ax.scatter(*points[rest].T, s=5, c=palette.best, alpha=0.5, lw=0, label="not chosen")
+    sizes = 34 * weights / weights.mean() if weights.mean() > 0 else np.full(len(indices), 34.0)
+    for i, name in enumerate(groups if labels is not None else [None]):
+        mine = slice(None) if name is None else np.asarray(labels)[indices] == name
+        ax.scatter(
+            *points[indices[mine]].T,
+            s=np.clip(sizes[mine], 8, 220),
+            c=palette.series[i],
+            marker=MARKERS[i],
+            edgecolors=palette.paper,
+            linewidths=0.6,
+            label="chosen" if name is None else f"chosen, {name}",
         )
-    figure = new_figure(6.4, 5.2)
-    ax = figure.subplots()
-    decomposition = svd(X, min(2, *rows.shape), angles=False, rng=result.seed)
-    shown = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SHOWN)).astype(np.int64))
-    for which, style in (
-        (shown, {"s": 6, "color": BEST, "alpha": 0.4, "linewidths": 0, "label": "candidates"}),
-        (result.indices, {"s": _areas(result), "color": OURS, "label": "chosen"}),
-    ):
-        place = rows.take(which) @ decomposition.Vh.T
-        ax.scatter(place[:, 0], place[:, -1], **style)
-    ax.set_xlabel("first principal direction")
-    ax.set_ylabel("second principal direction")
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    ax.set_title(
-        f"{len(result.indices)} of {len(rows)} rows by {result.method}",
-        color=INK,
-        fontweight="bold",
-        fontsize=10.5,
+    label(
+        ax,
+        f"{len(indices)} of {len(rows)} rows",
+        f"first principal direction ({share[0]:.0%} of the variance)",
+        f"second ({share[1]:.0%})",
     )
-    return figure
+    legend(ax)
+    return ax
 
 
-def _areas(result: Selection) -> Any:
-    weights = np.abs(np.asarray(result.weights, np.float64))
-    return 28 * weights / weights.mean() if weights.size and weights.any() else 28
+def principal(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates of all rows in their two principal directions, and the shares of the variance."""
+    mean = sum(tile.sum(axis=0, dtype=np.float64) for _, tile in rows.tiles()) / len(rows)
+    values, vectors = np.linalg.eigh(second_moment(rows) - np.outer(mean, mean))
+    directions = vectors[:, [-1, -2]]
+    directions = directions * np.where(directions.sum(axis=0) < 0, -1, 1)  # one sign, any LAPACK
+    points = np.empty((len(rows), 2))
+    for where, tile in rows.tiles():
+        points[where] = (tile - mean) @ directions
+    total = float(np.maximum(values, 0).sum())
+    return points, np.maximum(values[[-1, -2]], 0) / (total or 1.0)
+
+
+def _chosen(chosen: Any, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    indices = np.asarray(getattr(chosen, "indices", chosen))
+    if indices.ndim != 1 or not indices.size or indices.dtype.kind not in "iu":
+        raise ValueError(
+            f"chosen has shape {indices.shape} and dtype {indices.dtype}; expected indices of rows"
+        )
+    if indices.min() < 0 or indices.max() >= count:
+        raise ValueError(
+            f"chosen has indices from {indices.min()} to {indices.max()}; X has {count} rows"
+        )
+    weights = getattr(chosen, "weights", np.ones(len(indices)))
+    return indices.astype(np.int64), np.asarray(weights, np.float64)
+
+
+def _groups(labels: Any, count: int) -> list[Any]:
+    if labels is None:
+        return []
+    given = np.asarray(labels)
+    if given.shape != (count,):
+        raise ValueError(f"labels has shape {given.shape}; expected ({count},), one per row of X")
+    groups = list(np.unique(given))
+    if len(groups) > MOST_GROUPS:
+        raise ValueError(
+            f"labels has {len(groups)} groups; at most {MOST_GROUPS} can be told apart"
+        )
+    return groups

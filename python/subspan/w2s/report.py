@@ -354,11 +354,11 @@ class W2SReport(Result):
         Parameters
         ----------
         **options
-            `n` and `N` of that function.
+            `n`, `N` and `ax` of that function.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        array of matplotlib.axes.Axes
         """
         from ..plots import weak_to_strong
 
