@@ -607,11 +607,11 @@ def test_bench_is_where_the_repository_is(tmp_path):
         "    p.add_argument('--suite', nargs='+')\n"
         "    p.add_argument('--small', action='store_true')\n"
         "    return p\n"
-        "def main(words): print(vars(parser().parse_args(words)))\n"
+        "def main(words): print(sorted(vars(parser().parse_args(words)).items()))\n"
     )
     words = ("--suite", "standard", "--device", "cpu", "--out", "here", "--small")
     done = run("bench", *words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    given = {"suite": ["standard"], "device": "cpu", "out": "here", "small": True}
+    given = [("device", "cpu"), ("out", "here"), ("small", True), ("suite", ["standard"])]
     assert done.stdout == f"{given}\n"
     assert_refused(run("bench", "--rounds", "7", cwd=tmp_path))
