@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from .entry import LARGE, HoldsResult, check_memory, check_promise, one_of, stored
+from .entry import LARGE, HoldsResult, check_memory, check_promise, one_of, size_of, stored
 from .npy import in_chunks_if_converted
 
 _LOCAL_HEADER = 30  # bytes, followed by a name and extra data whose lengths are in the last four
@@ -32,6 +32,10 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
         mapped = _mapped(path, part)
         return mapped if by_rows else in_chunks_if_converted(mapped)
     check_memory(part.file_size, "save it with numpy.savez, without compression")
+    with zipfile.ZipFile(path) as archive, archive.open(part) as start:
+        shape, _, dtype = _header(start)
+    if size_of(shape, dtype) > part.file_size:
+        raise ValueError(f"is truncated: promises an array of shape {shape}")
     with np.load(path, allow_pickle=False) as file:  # checks its sum, which mapping does not
         return file[name]
 
@@ -42,16 +46,19 @@ def _mapped(path: Path, part: zipfile.ZipInfo) -> Any:
         header = file.read(_LOCAL_HEADER)
         lengths = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
         file.seek(part.header_offset + _LOCAL_HEADER + sum(lengths))
-        version = npy_format.read_magic(file)
-        headers = {
-            (1, 0): npy_format.read_array_header_1_0,
-            (2, 0): npy_format.read_array_header_2_0,
-        }
-        if version not in headers:
-            raise ValueError(f"holds an .npy file of version {version}; expected 1.0 or 2.0")
-        shape, fortran, dtype = headers[version](file)
-        if dtype.hasobject:
-            raise ValueError("holds Python objects, which are not loaded")
+        shape, fortran, dtype = _header(file)
         check_promise(shape, dtype, stored(path))
         order: Any = "F" if fortran else "C"
         return np.memmap(path, dtype, "r", offset=file.tell(), shape=shape, order=order)
+
+
+def _header(file: Any) -> Any:
+    """Read shape, order and type at the start of an .npy file."""
+    version = npy_format.read_magic(file)
+    readers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"holds an .npy file of version {version}; expected 1.0 or 2.0")
+    shape, fortran, dtype = readers[version](file)
+    if dtype.hasobject:
+        raise ValueError("holds Python objects, which are not loaded")
+    return shape, fortran, dtype
