@@ -1,4 +1,4 @@
-"""The command ``subspan``: ``demo``, ``config``, ``id``, ``select`` and ``prune``.
+"""The command ``subspan``: see ``subspan --help``.
 
 Exit codes: 0 done and every tolerance met, 1 numerical failure, 2 bad input (one line on standard
 error), 3 a tolerance is not met, 130 interrupted. Nothing heavy is imported before it is needed.
@@ -6,19 +6,20 @@ error), 3 a tolerance is not met, 130 interrupted. Nothing heavy is imported bef
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from . import choose, identify, prune
-from .identify import summary
-from .output import BAD_INPUT, FAILED, INTERRUPTED, MET, PIPE_CLOSED, seed
+from .._optional import extra
+from .output import BAD_INPUT, FAILED, INTERRUPTED, PIPE_CLOSED
 from .reading import read_matrix
+from .summaries import summary
 
 __all__ = ["main", "read_matrix", "summary"]
+
+_LONGEST = 1000  # characters of a complaint, which may quote a damaged file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,16 +44,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from numpy.linalg import LinAlgError
 
+    from ..exceptions import DeviceUnavailable
+
     try:
-        arguments = _parser().parse_args(argv)
-        code: int = arguments.command(arguments)
-        sys.stdout.flush()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            with extra("cli", "click", "rich"):
+                from .app import run
+
+                code = run(sys.argv[1:] if argv is None else argv)
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except LinAlgError as problem:
         return _complain(problem, FAILED)
     except BrokenPipeError:  # the reader has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return PIPE_CLOSED
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as problem:
+    except (
+        *(ValueError, TypeError, OverflowError, OSError, ImportError, MemoryError),
+        DeviceUnavailable,
+    ) as problem:
         return _complain(problem, BAD_INPUT)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
@@ -61,54 +72,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _complain(problem: BaseException | str, code: int) -> int:
     text = " ".join(str(problem).split()) or type(problem).__name__
-    print(f"subspan: error: {text}", file=sys.stderr)
+    print(f"subspan: error: {text[:_LONGEST]}", file=sys.stderr)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # what is left would be complained about once more, at exit
+        _discard_output()
     return code
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (see {self.prog} --help)")
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    from .. import __version__
-
-    parser = _Parser(
-        prog="subspan",
-        description="Columns and rows that span a matrix, with a certified error.",
-        epilog="exit codes: 0 met, 1 numerical failure, 2 bad input, 3 tolerance not met",
-    )
-    parser.add_argument("--version", action="version", version=f"subspan {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    demo = commands.add_parser("demo", help="real data, a table and a picture")
-    demo.add_argument(
-        "--out", metavar="DIR", default=".", help="folder for demo.png (default: here)"
-    )
-    demo.add_argument("--seed", type=seed, metavar="N", default=0, help="default: 0")
-    demo.add_argument("--no-plot", action="store_true", help="the table only")
-    demo.set_defaults(command=_demo)
-
-    config = commands.add_parser("config", help="BLAS, instruction set, threads, CUDA")
-    config.set_defaults(command=_config)
-
-    identify.add_to(commands)
-    choose.add_to(commands)
-    prune.add_to(commands)
-    return parser
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from .. import demo
-
-    demo.run(Path(arguments.out), seed=arguments.seed, plot=not arguments.no_plot)
-    return MET
-
-
-def _config(arguments: argparse.Namespace) -> int:
-    from ..config import show_config
-
-    show_config()
-    return MET
+def _warn(message: Warning | str, *details: Any, **more: Any) -> None:
+    text = " ".join(str(message).split())
+    print(f"subspan: warning: {text[:_LONGEST]}", file=sys.stderr)

@@ -2,86 +2,130 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from .output import MET, seed
+import click
+
+from .._optional import extra
+from . import options
+from .output import MET, check_outputs, save_plot, written
+from .screen import progress_bar, show
 
 
-def add_to(commands: Any) -> None:
-    """Add the command and its options."""
-    prune = commands.add_parser(
-        "prune",
-        help="a smaller transformer, without retraining",
-        description="Remove units of the feed-forward modules and heads of a Hugging Face model.",
-        epilog="needs transformers and safetensors: pip install 'subspan[transformers]'",
-    )
-    prune.add_argument("model", metavar="DIR", help="as save_pretrained wrote it, with tokenizer")
-    prune.add_argument("--out", metavar="DIR", required=True, help="folder for the smaller model")
-    prune.add_argument("--calib", metavar="FILE", required=True, help="plain text to calibrate on")
-    prune.add_argument("--eval", metavar="FILE", help="other text, for the perplexity")
-    prune.add_argument("--sparsity", type=float, default=0.25, help="of units (default: 0.25)")
-    prune.add_argument("--heads", type=float, default=0.0, help="share of heads (default: 0)")
-    prune.add_argument(
-        "--method", default="obs", help="default: obs; help(subspan.pruning.select_units)"
-    )
-    prune.add_argument("--no-reconstruct", action="store_true", help="drop units, repair nothing")
-    prune.add_argument("--sequential", action="store_true", help="block after block")
-    prune.add_argument("--multiple-of", type=int, default=8, metavar="N", help="default: 8")
-    prune.add_argument("--length", type=int, default=128, metavar="N", help="tokens of a window")
-    prune.add_argument("--windows", type=int, default=64, metavar="N", help="to calibrate on")
-    prune.add_argument("--seed", type=seed, default=0, metavar="N", help="default: 0")
-    prune.add_argument("--json", action="store_true", help="a summary as JSON")
-    prune.set_defaults(command=_prune)
+@click.command(
+    short_help="a smaller transformer, without retraining",
+    epilog="Needs transformers and safetensors: pip install 'subspan[transformers]'.",
+)
+@click.argument("model", metavar="DIR", type=click.Path())
+@click.option("--out", metavar="DIR", required=True, help="New folder for the smaller model.")
+@click.option("--calib", metavar="FILE", required=True, help="Plain text to calibrate on.")
+@click.option("--eval", "other_text", metavar="FILE", help="Other text, for the perplexity.")
+@click.option("--sparsity", type=float, default=0.25, help="Share of units (default: 0.25).")
+@click.option("--heads", type=float, default=0.0, help="Share of heads (default: 0).")
+@click.option("--method", default="obs", help="Default: obs; help(subspan.pruning.select_units).")
+@click.option("--no-reconstruct", is_flag=True, help="Drop units, repair nothing.")
+@click.option("--sequential", is_flag=True, help="Block after block.")
+@click.option("--multiple-of", type=int, default=8, metavar="N", help="Default: 8.")
+@click.option("--length", type=int, default=128, metavar="N", help="Tokens of a window.")
+@click.option("--windows", type=int, default=64, metavar="N", help="To calibrate on.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), default=0, metavar="N", help="Default: 0."
+)
+@options.plot
+@options.as_json
+@options.progress
+def command(model: str, other_text: str | None, **given: Any) -> int:
+    """Remove units of the feed-forward modules and heads of a Hugging Face model.
 
-
-def _prune(arguments: argparse.Namespace) -> int:
-    try:
-        from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-    except ImportError:
-        raise ImportError("subspan prune needs: pip install 'subspan[transformers]'") from None
-    from ..torch.pruning import prune_model, save_pruned
-
-    folder = arguments.model
-    if not (Path(folder) / "config.json").is_file():
-        raise ValueError(f"{folder} holds no config.json; expected a folder of save_pretrained")
+    DIR is what save_pretrained wrote, with its tokenizer; nothing is downloaded, and no code in it is
+    run.
+    """
+    out = Path(given["out"])
+    _check_folders(model, out, given["plot"])
+    with extra("transformers", "transformers", "torch", "safetensors"):
+        import safetensors  # noqa: F401
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
     start = time.perf_counter()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    names = AutoConfig.from_pretrained(folder).architectures or []
-    causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
-    model = (AutoModelForCausalLM if causal else AutoModel).from_pretrained(folder).eval()
-    ids = _windows(tokenizer, arguments.calib, arguments.length)[: arguments.windows]
-    text = None if arguments.eval is None else _windows(tokenizer, arguments.eval, arguments.length)
+    tokenizer, network, causal = _load(model)
+    ids = _windows(tokenizer, given["calib"], given["length"])[: given["windows"]]
+    text = None if other_text is None else _windows(tokenizer, other_text, given["length"])
     if text is not None and not causal:
-        raise ValueError(f"--eval needs a causal language model; {folder} holds {names}")
-    before = None if text is None else _perplexity(model, text)
-    report = prune_model(
-        model,
-        ids,
-        sparsity=arguments.sparsity,
-        heads=arguments.heads,
-        method=arguments.method,
-        reconstruct=not arguments.no_reconstruct,
-        sequential=arguments.sequential,
-        multiple_of=arguments.multiple_of,
-        inplace=True,
-        rng=arguments.seed,
-    )
-    save_pruned(report.model, arguments.out)
-    tokenizer.save_pretrained(arguments.out)
-    report.to_json(Path(arguments.out) / "pruning.json")
+        raise ValueError(f"--eval needs a causal language model; {model} holds another")
+    before = None if text is None else _perplexity(network, text)
+    report = _pruned(network, ids, given)
+    _save(report, tokenizer, out)
+    if given["plot"]:
+        from .. import plots
+
+        save_plot(plots.pruning(report), given["plot"])
     summary = {
         "parameters": [report.parameters_before, report.parameters_after],
         "perplexity": None if text is None else [before, _perplexity(report.model, text)],
-        "bytes": sum(f.stat().st_size for f in Path(arguments.out).glob("*.safetensors")),
+        "bytes": sum(f.stat().st_size for f in out.glob("*.safetensors")),
         "peak_memory_bytes": _peak_memory(),
         "seconds": time.perf_counter() - start,
     }
-    print(json.dumps(summary) if arguments.json else _text(report, summary, arguments))
+    if given["as_json"]:
+        print(json.dumps(summary))
+    else:
+        show(_text(report, summary, given))
     return MET
+
+
+def _check_folders(model: str, out: Path, plot: str | None) -> None:
+    if not (Path(model) / "config.json").is_file():
+        raise ValueError(f"{model} holds no config.json; expected a folder of save_pretrained")
+    if out.exists() and not (out.is_dir() and _is_ours(out)):
+        raise ValueError(f"--out {out}: exists, and holds something else than a pruned model")
+    if not out.resolve().parent.is_dir():
+        raise ValueError(f"folder {out.resolve().parent} does not exist")
+    check_outputs(None, plot)
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / "pruning.json").is_file() or not any(folder.iterdir())
+
+
+def _load(folder: str) -> tuple[Any, Any, bool]:
+    """Return tokenizer and model, and whether it is a causal language model."""
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+    local = {"local_files_only": True}
+    names = AutoConfig.from_pretrained(folder, **local).architectures or []
+    causal = any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
+    kind = AutoModelForCausalLM if causal else AutoModel
+    network = kind.from_pretrained(folder, **local).eval()
+    return AutoTokenizer.from_pretrained(folder, **local), network, causal
+
+
+def _pruned(network: Any, ids: Any, given: dict[str, Any]) -> Any:
+    from ..torch.pruning import prune_model
+
+    names = ("sparsity", "heads", "method", "sequential", "multiple_of")
+    with progress_bar(given["progress"]) as progress:
+        return prune_model(
+            network,
+            ids,
+            **{name: given[name] for name in names},
+            reconstruct=not given["no_reconstruct"],
+            inplace=True,
+            rng=given["seed"],
+            progress=progress,
+        )
+
+
+def _save(report: Any, tokenizer: Any, out: Path) -> None:
+    from ..torch.pruning import save_pruned
+
+    with written(out) as folder:
+        folder.mkdir()
+        save_pruned(report.model, folder)
+        tokenizer.save_pretrained(folder)
+        report.to_json(folder / "pruning.json")
 
 
 def _windows(tokenizer: Any, path: str, length: int) -> Any:
@@ -107,13 +151,13 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _text(report: Any, summary: dict[str, Any], arguments: argparse.Namespace) -> str:
+def _text(report: Any, summary: dict[str, Any], given: dict[str, Any]) -> str:
     lines = [report.table()]
     if summary["perplexity"] is not None:
         before, after = summary["perplexity"]
-        lines.append(f"perplexity {before:.2f} -> {after:.2f} in windows of {arguments.length}")
+        lines.append(f"perplexity {before:.2f} -> {after:.2f} in windows of {given['length']}")
     lines.append(
-        f"{arguments.out}: {summary['bytes'] / 1e6:.1f} MB; {summary['seconds']:.1f} s, "
+        f"{given['out']}: {summary['bytes'] / 1e6:.1f} MB; {summary['seconds']:.1f} s, "
         f"{summary['peak_memory_bytes'] / 2**30:.2f} GiB at most"
     )
     return "\n".join(lines)

@@ -1,55 +1,116 @@
-"""Matrices from files."""
+"""Matrices from files: which reader, which entry, and what is wrong with the file."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .formats.entry import HoldsResult
+
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-FORMATS = (".npy", ".npz", ".mtx", ".csv", ".mat", *IMAGES)
+_MODULES = {
+    ".npy": "npy",
+    ".npz": "npz",
+    ".mtx": "matrix_market",
+    ".mat": "matlab",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".zarr": "zarr_store",
+    ".parquet": "parquet",
+    ".csv": "csv_table",
+    ".safetensors": "safetensors_file",
+    ".pt": "torch_file",
+    ".pth": "torch_file",
+    **dict.fromkeys(IMAGES, "image"),
+}
+FORMATS = tuple(_MODULES)
+SEVERAL = (".npz", ".mat", ".h5", ".hdf5", ".zarr", ".parquet", ".safetensors", ".pt", ".pth")
+FILE = (
+    "FILE: .npy .npz .mtx .mat .h5 .zarr .parquet .csv .safetensors .pt or an image; "
+    "FILE::NAME chooses one of several arrays"
+)
 
 
-def read_matrix(path: str | Path, variable: str | None = None) -> Any:
-    """Read a matrix from a file.
+def read_matrix(path: str | Path, variable: str | None = None, *, by_rows: bool = False) -> Any:
+    """Read a matrix from a file; nothing in it is executed.
 
     Parameters
     ----------
     path : path
         ``.npy`` (memory-mapped, not read), ``.npz`` (arrays, or a sparse matrix saved by SciPy),
-        ``.mtx``, ``.csv`` (numbers, maybe a line of headings), ``.mat`` or an image (made gray).
+        ``.mtx``, ``.mat``, ``.h5``, ``.zarr``, ``.parquet``, ``.csv`` (numbers, maybe a line of
+        headings), ``.safetensors``, ``.pt`` or an image (made gray). ``FILE::NAME`` names an entry.
     variable : str, optional
-        Which array of an ``.npz`` or ``.mat`` file; needed if there are several.
+        The entry of a file of several arrays, needed if there are several; columns, separated by
+        commas, of ``.parquet``, by default all.
+    by_rows : bool
+        Return what can be sliced by rows: large tables are read whole, not in chunks.
 
     Returns
     -------
-    array or sparse matrix
+    array, sparse matrix, dataset on disk, or matrix read in chunks
+        What is larger than 256 MiB stays on disk where its format permits: memory-mapped, or read
+        in chunks of rows.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it does not hold one matrix. The message starts with the path.
+        If it does not hold one matrix, is damaged, or promises far more than it holds. The message
+        starts with the path.
+    ImportError
+        If the library that reads the format is missing; the message names the extra that brings it.
     """
-    path = Path(path)
+    path, variable = _split(path, variable)
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(f"{path}: unknown format; expected one of {' '.join(FORMATS)}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a directory")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
-    if variable is not None and suffix not in (".npz", ".mat"):
-        raise ValueError(f"{path}: --variable is for .npz and .mat files")
+    if path.is_dir() and suffix != ".zarr":
+        raise IsADirectoryError(f"{path}: is a directory")
+    if variable is not None and suffix not in SEVERAL:
+        raise ValueError(f"{path}: an entry can be chosen of {' '.join(SEVERAL)} files only")
+    with _named(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of readers, about their formats
+        reader = import_module(f".formats.{_MODULES[suffix]}", __package__)
+        return reader.read(path, variable, by_rows)
+
+
+def read_list(name: str) -> Any:
+    """Read numbers or words, one per row, from .npy or .txt."""
+    import numpy as np
+
+    path = Path(name)
+    if path.suffix not in (".npy", ".txt"):
+        raise ValueError(f"{path}: unknown format; expected .npy, or .txt with one value per line")
     with _named(path):
-        if suffix in IMAGES:
-            return _read_image(path)
-        readers = {".npy": _read_npy, ".mtx": _read_mtx, ".csv": _read_csv}
-        if suffix in readers:
-            return readers[suffix](path)
-        return {".npz": _read_npz, ".mat": _read_mat}[suffix](path, variable)
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        words = path.read_text(encoding="utf-8").split("\n")
+    if words and not words[-1]:
+        words.pop()
+    for kind in (int, float):
+        try:
+            return np.array([kind(word) for word in words])
+        except ValueError:
+            continue
+    return np.array(words)
+
+
+def _split(path: str | Path, variable: str | None) -> tuple[Path, str | None]:
+    """Separate FILE::NAME, unless there is a file of that very name."""
+    file, mark, name = str(path).rpartition("::")
+    if not mark or Path(path).exists():
+        return Path(path), variable
+    if variable is not None:
+        raise ValueError(f"{path}: names an entry, and so does --variable {variable}")
+    return Path(file), name
 
 
 @contextlib.contextmanager
@@ -57,101 +118,12 @@ def _named(path: Path) -> Iterator[None]:
     """Put the path before what a reader complains about, whatever it raises."""
     try:
         yield
-    except (ImportError, MemoryError):
+    except ImportError:
         raise
     except Exception as problem:  # readers of damaged files raise anything
         text = str(problem) or type(problem).__name__
-        raise ValueError(text if str(path) in text else f"{path}: {text}") from None
-
-
-def _read_npy(path: Path) -> Any:
-    import numpy as np
-
-    with open(path, "rb") as file:
-        if file.read(6) != b"\x93NUMPY":
-            raise ValueError("is not an .npy file")
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _read_npz(path: Path, variable: str | None) -> Any:
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as file:
-        names = set(file.files)
-        if "subspan" in names:
-            raise ValueError("holds a result of subspan, not a matrix; open it with subspan.load")
-        if "format" not in names or variable is not None:
-            return file[_one_of(sorted(names), variable)]
-    from scipy.sparse import load_npz
-
-    return load_npz(path)
-
-
-def _read_mtx(path: Path) -> Any:
-    from scipy.io import mmread
-
-    A = mmread(path)
-    return A.tocsc() if hasattr(A, "tocsc") else A
-
-
-def _read_csv(path: Path) -> Any:
-    import numpy as np
-
-    with open(path, encoding="utf-8-sig") as file:
-        first = file.readline()
-        rest = file.readline()
-    if not first.strip():
-        raise ValueError("is empty or starts with an empty line")
-    heading = not any(_is_number(field) for field in first.split(","))
-    if heading and not rest.strip():
-        raise ValueError("holds no numbers")
-    return np.loadtxt(path, delimiter=",", ndmin=2, skiprows=int(heading), encoding="utf-8-sig")
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_mat(path: Path, variable: str | None) -> Any:
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path)
-    except NotImplementedError:
-        raise ValueError("is a MATLAB 7.3 file; save it with -v7, or as .npy") from None
-    names = [
-        name
-        for name, value in content.items()
-        if not name.startswith("__")
-        and getattr(value, "ndim", 0) == 2
-        and value.dtype.kind in "biufc"
-    ]
-    return content[_one_of(names, variable)]
-
-
-def _one_of(names: Sequence[str], variable: str | None) -> str:
-    if variable is not None:
-        if variable not in names:
-            raise ValueError(f"--variable {variable!r} is not one of {', '.join(names)}")
-        return variable
-    if len(names) != 1:
-        found = ", ".join(names) if names else "none"
-        raise ValueError(f"expected one matrix, found {found}; choose with --variable")
-    return names[0]
-
-
-def _read_image(path: Path) -> Any:
-    import numpy as np
-
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ImportError("images need pillow: pip install 'subspan[demo]'") from None
-    with Image.open(path) as image:
-        deep = image.mode.startswith(("I", "F"))
-        gray = np.asarray(image if deep else image.convert("L"))
-    return gray.astype(np.float64)
+        if not isinstance(problem, (ValueError, TypeError, OSError, MemoryError)):
+            text = f"is damaged: {type(problem).__name__}: {problem}"
+        kinds = [kind for kind in (MemoryError, HoldsResult) if isinstance(problem, kind)]
+        kind = kinds[0] if kinds else ValueError
+        raise kind(text if str(path) in text else f"{path}: {text}") from None

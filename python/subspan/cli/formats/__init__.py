@@ -1,0 +1,1 @@
+"""Readers of file formats, one per file: ``read(path, entry, by_rows)``, imported when needed."""
