@@ -50,9 +50,16 @@ def table(rows: Sequence[Row], shares: Sequence[float], key: str = "sparsity") -
     return lines
 
 
+def named(rows: Sequence[Row]) -> list[Row]:
+    """The rows, with widths that are not uniform named with the method."""
+    return [
+        {**r, "method": f"{r['method']}, measured widths"} if r.get("budget") else r for r in rows
+    ]
+
+
 def unit_tables(rows: Sequence[Row]) -> list[str]:
     """Everything about the language model."""
-    dense, *rest = rows
+    dense, *rest = named(rows)
     units = [r for r in rest if r.get("structured", True) and not r.get("heads")]
     heads = [r for r in rest if r.get("heads")]
     masks = [r for r in rest if not r.get("structured", True)]
@@ -108,7 +115,8 @@ def encoder_tables(rows: Sequence[Row]) -> list[str]:
 def trade_off(rows: Sequence[Row], path: Path) -> None:
     """Perplexity ratio against the share of units removed, method by method."""
     chosen = {
-        ("obs", True): (plots.OURS, "o-", "obs, repaired"),
+        ("obs, measured widths", True): (plots.OURS, "P-", "OBS, repaired, measured widths"),
+        ("obs", True): (plots.OURS, "o--", "OBS, repaired"),
         ("weighted_id", True): ("#3a8f6b", "s-", "weighted ID, repaired"),
         ("second_moment", True): ("#b8860b", "^-", "second moment, repaired"),
         ("second_moment", False): ("#b8860b", "^:", "second moment"),
@@ -116,9 +124,8 @@ def trade_off(rows: Sequence[Row], path: Path) -> None:
         ("wanda", False): ("#17a2b8", "v:", "Wanda"),
         ("goa", False): ("#c0504d", "x:", "GOA"),
     }
-    by = grouped(
-        [r for r in rows[1:] if r["sparsity"] and not r.get("heads")], "method", "reconstruct"
-    )
+    units = [r for r in named(rows)[1:] if r.get("structured", True) and not r.get("heads")]
+    by = grouped(units, "method", "reconstruct")
     figure = plots.figure.new_figure(6.5, 4.5)
     axes = figure.subplots()
     for key, (colour, line, label) in chosen.items():

@@ -3,7 +3,7 @@
 ``python examples/pruning/smollm2.py`` computes `results/smollm2.jsonl`, from which ``--page`` makes the
 tables of `README.md` and the figure. Rows that are there already are not computed again. It reads what
 `fetch.py` downloads, and needs PyTorch, transformers, gguf and accelerate. The whole matrix takes some hours
-on two cores; ``--seeds 1 --sparsity 0.25`` is the part that matters most.
+on two cores; ``--seeds 1 --sparsity 0.25 --parts units`` is the part that matters most.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from subspan.torch.pruning import (
     Perplexity,
     collect_statistics,
     compare_speed,
+    measure_budget,
     perplexity,
     prune_model,
 )
@@ -33,26 +34,47 @@ UNIT_METHODS = (
 )  # fmt: skip
 HEAD_METHODS = ("random", "magnitude", "wanda", "second_moment", "weighted_id", "obs")
 MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "iobs")
+PARTS = ("units", "masks", "heads")
 HEADS = 1 / 3  # of nine heads on three keys and values six or three can stay
+INPUTS = (
+    "sparsity",
+    "heads",
+    "method",
+    "reconstruct",
+    "structured",
+    "sequential",
+    "budget",
+    "seed",
+)
 Job = dict[str, Any]
 
 
-def jobs(sparsities: list[float], masked: list[float], seeds: int) -> Iterator[tuple[int, Job]]:
+def jobs(options: argparse.Namespace) -> Iterator[tuple[int, Job]]:
     """What to prune, the most telling first."""
-    for seed in range(seeds):
-        for share in sparsities:
-            for repair in (True, False):
-                for method in UNIT_METHODS:
-                    yield seed, {"sparsity": share, "method": method, "reconstruct": repair}
-        if seed == 0:
+    for seed in range(options.seeds):
+        if "units" in options.parts:
+            for share in options.sparsity:
+                yield from ((seed, job) for job in unit_jobs(share))
+        if seed == 0 and "masks" in options.parts:
+            for share in options.masked:
+                for method in MASK_METHODS:
+                    job = {"sparsity": share, "method": method, "structured": False}
+                    yield seed, {**job, "sequential": method in ("sparsegpt", "iobs")}
+        if seed == 0 and "heads" in options.parts:
             for repair in (True, False):
                 for method in HEAD_METHODS:
                     job = {"sparsity": 0.0, "heads": HEADS, "method": method}
                     yield seed, {**job, "reconstruct": repair}
-            for share in masked:
-                for method in MASK_METHODS:
-                    job = {"sparsity": share, "method": method, "structured": False}
-                    yield seed, {**job, "sequential": method in ("sparsegpt", "iobs")}
+
+
+def unit_jobs(share: float) -> Iterator[Job]:
+    """All ways to remove this share of the units."""
+    yield {"sparsity": share, "method": "obs", "reconstruct": True}
+    yield {"sparsity": share, "method": "obs", "reconstruct": True, "budget": "measured"}
+    for repair in (False, True):
+        for method in UNIT_METHODS:
+            if (method, repair) != ("obs", True):
+                yield {"sparsity": share, "method": method, "reconstruct": repair}
 
 
 def windows(tokenizer: Any, texts: list[str], count: int) -> torch.Tensor:
@@ -99,6 +121,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sparsity", type=float, nargs="+", default=[0.25, 0.1, 0.5])
     parser.add_argument("--masked", type=float, nargs="*", default=[0.5, 0.7])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--calibration", type=int, default=512, help="windows to calibrate on")
     parser.add_argument(
         "--sequential", type=int, default=64, help="windows for SparseGPT and I-OBS, block by block"
@@ -156,7 +179,7 @@ class Runs:
     def one(self, seed: int, job: Job) -> None:
         """Prune and measure, unless that has been done."""
         key = {**job, "seed": seed}
-        if any(key.items() <= row.items() for row in self.rows):
+        if any(key == {k: row[k] for k in row if k in INPUTS} for row in self.rows):
             return
         if job.get("sequential"):
             given: Any = self.calibration(seed, self.options.sequential)
@@ -164,10 +187,14 @@ class Runs:
             given = self.statistics_of(seed)
         # FLAP is its scores with a bias; repaired, its scores with least squares.
         flap = job["method"] == "flap" and not job["reconstruct"]
-        report = prune_model(self.model, given, bias=True if flap else "auto", rng=seed, **job)
+        options = dict(job)
+        if job.get("budget") == "measured":
+            data = self.calibration(seed, self.options.calibration)
+            options["budget"] = measure_budget(self.model, data, given, job["sparsity"])
+        report = prune_model(self.model, given, bias=True if flap else "auto", rng=seed, **options)
         after = perplexity(report.model, self.test, batch_size=16)
         row = row_of(key, report, self.before, after)
-        if job["sparsity"] == 0.25 and job["method"] == "obs" and job["reconstruct"]:
+        if job == {"sparsity": 0.25, "method": "obs", "reconstruct": True}:
             speed = compare_speed(self.model, report.model, self.test[:8])
             row["speedup"] = speed.speedup
         self.add(row)
@@ -188,7 +215,7 @@ def main() -> None:
     options = arguments()
     if not options.page:
         runs = Runs(options)
-        for seed, job in jobs(options.sparsity, options.masked, options.seeds):
+        for seed, job in jobs(options):
             runs.one(seed, job)
     page.write(options.out)
 

@@ -19,7 +19,7 @@ from .request import as_blocks
 from .statistics import ModelStatistics
 
 _ROWS = 16  # held-out rows on which outputs are compared, at most
-_LEAST = 0.1  # share of its units that every block keeps
+_LEAST = 0.5  # of the asked share of its units every block keeps: prices are measured at that share
 
 
 def measure_budget(
@@ -89,7 +89,7 @@ def measure_budget(
     finally:
         model.train(was_training)
     return allocate_budget(
-        losses, sparsity, rule="global", min_keep=_LEAST, multiple_of=multiple_of
+        losses, sparsity, rule="global", min_keep=_least(sparsity), multiple_of=multiple_of
     )
 
 
@@ -122,7 +122,7 @@ def _losses(
     layer: Any = block.get_submodule(family.level2)
     W, split = to_numpy(weight_of(layer)), statistics.blocks[number][family.level2]
     m = W.shape[1]
-    least, asked = int(np.ceil(_LEAST * m)), m - round(sparsity * m)
+    least, asked = int(np.ceil(_least(sparsity) * m)), m - round(sparsity * m)
     path = select_units(W, split.fit, least, method="obs")
     costs = np.maximum(path.scores[path.order], 0.0)
     part = prune_units(
@@ -137,6 +137,10 @@ def _losses(
     rest = np.full(least, costs.max(initial=0.0))
     price = change / share if share > 0 else 0.0
     return price * np.concatenate([costs, rest])
+
+
+def _least(sparsity: float) -> float:
+    return _LEAST * (1 - sparsity)
 
 
 class _Reference:
