@@ -140,6 +140,17 @@ def bench_small(task: nox.Session) -> None:
 
 
 @nox.session
+def docs(task: nox.Session) -> None:
+    """Build the documentation: its cells and doctests run, warnings and dead links are errors."""
+    # PyTorch as in `libraries`: the reference describes what needs it, and two pages use it.
+    task.install("torch==2.13.0+cpu", ".[docs,transformers]")
+    place = ("-W", "--keep-going", "-d", "docs/_build/doctrees", "docs")
+    task.run("sphinx-build", "-b", "html", *place, "docs/_build/html", *task.posargs, env=THREADS)
+    task.run("sphinx-build", "-b", "doctest", *place, "docs/_build/doctest", env=THREADS)
+    task.run("python", "docs/check_links.py", "docs/_build/html")
+
+
+@nox.session
 def examples(task: nox.Session) -> None:
     """Run the examples in the docstrings of the installed package."""
     task.install(".[test,demo]")

@@ -1,4 +1,7 @@
-"""Links within the built site lead somewhere, and no page needs the network: ``python docs/check_links.py FOLDER``."""
+"""Links within the built site lead somewhere, and no page needs the network.
+
+python docs/check_links.py docs/_build/html
+"""
 
 from __future__ import annotations
 
@@ -46,9 +49,8 @@ def problems(site: Path) -> list[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
                 found.append(f"{name}: {link} leads nowhere")
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].anchors:
-                    found.append(f"{name}: {link} has no such place")
+            elif target in pages and unquote(parts.fragment) not in {"", *pages[target].anchors}:
+                found.append(f"{name}: {link} has no such place")
     return found
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bench import readme, report
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+
+from bench import readme, report
 
 _SAME_ERROR = 1.1  # errors of two methods closer than this count as equal
 _ROUNDING = 1e-13  # and so do errors below this
