@@ -37,6 +37,7 @@ html_title = f"subspan {version}"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_math_renderer = "mathml"
+smartquotes = False  # names of methods hold quotes
 html_copy_source = False
 html_show_sourcelink = False
 
