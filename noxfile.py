@@ -164,6 +164,21 @@ def bench_small(task: nox.Session) -> None:
 
 
 @nox.session
+def docs(task: nox.Session) -> None:
+    """Build the documentation: its cells and doctests run, warnings and dead links are errors."""
+    # PyTorch as in `libraries`: the reference describes what needs it, and two pages use it.
+    task.install("torch==2.13.0+cpu", ".[docs,transformers]")
+    for left in ("docs/_build", "docs/api/generated"):
+        shutil.rmtree(left, ignore_errors=True)
+    build = ("sphinx-build", "-W", "--keep-going")
+    task.run(*build, "-b", "html", "docs", "docs/_build/html", *task.posargs, env=THREADS)
+    task.run("python", "docs/check_links.py", "docs/_build/html")
+    # The cells have run.
+    no_cells = ("-D", "nb_execution_mode=off", "-D", "suppress_warnings=myst-nb.lexer")
+    task.run(*build, "-b", "doctest", *no_cells, "docs", "docs/_build/doctest", env=THREADS)
+
+
+@nox.session
 def examples(task: nox.Session) -> None:
     """Run the examples in the docstrings of the installed package."""
     task.install(".[test,demo]")

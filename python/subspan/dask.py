@@ -14,6 +14,8 @@ from .blocks.matrix import BlockedMatrix
 from .blocks.reader import Precision, Reader, narrowed, run_block, widened
 from .blocks.tasks import Parts, Task
 
+__all__ = ["from_dask"]
+
 _FAN_IN = 8  # shares that one task adds up
 _LARGE = 2**18  # bytes of data of a block above which they do not travel inside the graph
 _ATTEMPTS = 5  # of a pass whose data went down with a worker

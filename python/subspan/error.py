@@ -14,6 +14,8 @@ from ._rng import seed_word
 from .result import ErrorEstimate
 from .source import Source, as_source, operator_product
 
+__all__ = ["norm", "residual"]
+
 FAILURE_PROBABILITY = 1e-3
 NORMS = ("fro", "spectral")
 

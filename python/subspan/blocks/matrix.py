@@ -13,6 +13,8 @@ from . import tasks
 from .reader import Reader
 from .tasks import Parts, Task
 
+__all__ = ["BlockedMatrix"]
+
 
 class BlockedMatrix(LinearOperator):  # type: ignore[misc]
     """A matrix that is read in blocks, made by :func:`subspan.chunks` or from a Dask array.
@@ -53,7 +55,7 @@ class BlockedMatrix(LinearOperator):  # type: ignore[misc]
         return self.reader.norm2
 
     def largest(self) -> float:
-        """Return max |a_ij|; raises ValueError, saying where, if an entry is NaN or infinite."""
+        """Return ``max |a_ij|``; raises ValueError, saying where, if an entry is NaN or infinite."""
         if self.reader.largest is None:
             self.reader.largest = float(
                 self.reader.run(Task(tasks.largest, ("neither",), add=np.maximum))[0][0]

@@ -16,6 +16,8 @@ from typing import Any
 from .. import plots
 from . import digits, photograph, rare
 
+__all__ = ["run"]
+
 _PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow", "matplotlib": "matplotlib"}
 
 

@@ -10,6 +10,17 @@ from .budget import Array, Indices, as_budget, as_groups, divide
 from .moments import eigenbasis_of, second_moment
 from .rows import Rows
 
+__all__ = [
+    "el2n",
+    "entropy",
+    "forgetting",
+    "grand",
+    "influence",
+    "largest",
+    "least_confidence",
+    "margin",
+]
+
 
 def entropy(probabilities: Any) -> Array:
     """Entropy of the predicted classes: the largest are the least certain.

@@ -46,6 +46,8 @@ def kahan(n: int = 1000, *, zeta: float = 0.95, perturbation: float = 0.0) -> Ma
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import kahan
     >>> bool(np.allclose(np.linalg.norm(kahan(50), axis=0), 1))
     True
     """
@@ -95,6 +97,8 @@ def gmm(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import gmm
     >>> A = gmm(8, 12, clusters=3, noise=0, rng=0)
     >>> np.linalg.norm(A, axis=0).tolist()
     [10.0, 10.0, 10.0, 10.0, 20.0, 20.0, 20.0, 20.0, 30.0, 30.0, 30.0, 30.0]
@@ -131,6 +135,8 @@ def duplicated_columns(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import duplicated_columns
     >>> A = duplicated_columns(8, 12, copies=3, rng=0)
     >>> np.unique(A, axis=1).shape, int(np.linalg.matrix_rank(A))
     ((8, 4), 4)
@@ -162,6 +168,8 @@ def heavy_column(m: int = 200, n: int = 300, *, factor: float = 1e8, rng: RNG = 
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import heavy_column
     >>> norms = np.sort(np.linalg.norm(heavy_column(20, 30, factor=1e6, rng=0), axis=0))
     >>> bool(norms[-1] > 1e4 * norms[-2])
     True
@@ -198,6 +206,8 @@ def coherent(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import coherent
     >>> A = coherent(40, 30, rank=5, rng=0)
     >>> bool(np.array_equal(A[:5, :5], np.eye(5))), float(np.abs(A[5:]).max()) < 1e-3
     (True, True)
@@ -231,6 +241,8 @@ def scaled_columns(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import scaled_columns
     >>> largest = np.abs(scaled_columns(20, 30, rng=0)).max(axis=0)
     >>> bool(largest.max() > 1e149), bool(largest.min() < 1e-149)
     (True, True)

@@ -29,6 +29,8 @@ def interpolation_error(A: Any, J: npt.ArrayLike, W: Any) -> float:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import interpolation_error
     >>> A = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 2.0]])
     >>> interpolation_error(A, [1, 2], [[0.5, 1, 0], [0, 0, 1]])
     0.0
@@ -58,6 +60,8 @@ def optimal_error(A: Any, k: int) -> float:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import optimal_error
     >>> optimal_error(np.diag([4.0, 3.0]), 1)
     0.6
     """
@@ -88,6 +92,8 @@ def distortion(S: Any, U: Matrix) -> tuple[float, float]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import distortion
     >>> smallest, largest = distortion(np.diag([2.0, 3.0, 9.0]), np.eye(3)[:, :2])
     >>> round(smallest, 6), round(largest, 6)
     (2.0, 3.0)

@@ -55,6 +55,8 @@ def known_spectrum(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import known_spectrum
     >>> A = known_spectrum(5, 4, [3, 2, 1], rng=0)
     >>> A.shape
     (5, 4)
@@ -114,6 +116,8 @@ def gaussian_poly(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import gaussian_poly
     >>> A = gaussian_poly(6, 5, power=2, leading=2, rng=0)
     >>> np.linalg.svd(A, compute_uv=False).round(4).tolist()
     [1.0, 1.0, 0.25, 0.1111, 0.0625]
@@ -163,6 +167,8 @@ def gaussian_exp(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import gaussian_exp
     >>> A = gaussian_exp(5, 6, base=0.5, leading=2, rng=0)
     >>> np.linalg.svd(A, compute_uv=False).round(4).tolist()
     [1.0, 1.0, 0.5, 0.25, 0.125]
@@ -194,6 +200,8 @@ def fast_decay(n: int = 1000, *, smallest: float = 1e-14, rng: RNG = None) -> Ma
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import fast_decay
     >>> s = np.linalg.svd(fast_decay(5, smallest=1e-4, rng=0), compute_uv=False)
     >>> bool(np.allclose(s, [1, 1e-1, 1e-2, 1e-3, 1e-4]))
     True
@@ -230,6 +238,8 @@ def s_shaped(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import s_shaped
     >>> s = np.linalg.svd(s_shaped(12, plateau=4, smallest=1e-7, rng=0), compute_uv=False)
     >>> bool(s[3] >= 1 - 1e-12 and s[0] <= 1.01), round(float(np.log10(s[-1])), 3)
     (True, -7.0)
@@ -269,6 +279,7 @@ def close_singular_values(
 
     Examples
     --------
+    >>> from subspan.testing import close_singular_values
     >>> close_singular_values(5, rank=2, gap=0.25, tail=0.5).diagonal().tolist()
     [1.0, 1.0, 0.75, 0.5, 0.5]
     """

@@ -66,6 +66,8 @@ def snn(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import snn
     >>> A = snn(40, 30, leading=5, density=0.05, rng=0)
     >>> bool(A.min() >= 0), A.shape
     (True, (40, 30))
@@ -119,6 +121,8 @@ def controlled_gap(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import controlled_gap
     >>> s = np.linalg.svd(controlled_gap(gap=1000, rng=0), compute_uv=False)
     >>> bool(s[9] > 10 * s[10])
     True
@@ -157,6 +161,8 @@ def snn_operator(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import snn_operator
     >>> A = snn_operator(1000, 800, inner=16, rng=0)
     >>> A.shape, (A @ np.ones((800, 2))).shape, (A.H @ np.ones(1000)).shape
     ((1000, 800), (1000, 2), (800,))
@@ -194,6 +200,8 @@ def weighted_laplacian(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from subspan.testing import weighted_laplacian
     >>> L = weighted_laplacian(30, edges=60, rng=0)
     >>> bool(np.allclose(L.sum(axis=0), 0)), int(np.count_nonzero(np.triu(L, 1)))
     (True, 60)
@@ -242,6 +250,7 @@ def helmholtz3d(
 
     Examples
     --------
+    >>> from subspan.testing import helmholtz3d
     >>> A = helmholtz3d(100, nodes=4)
     >>> A.shape, A.dtype.name
     ((99, 64), 'complex128')
@@ -296,6 +305,7 @@ def bie2d(
 
     Examples
     --------
+    >>> from subspan.testing import bie2d
     >>> A = bie2d(panels=20, nodes=5)
     >>> A.shape, A.dtype.name
     ((50, 50), 'float64')

@@ -62,7 +62,7 @@ class GradientSketcher:
         "functional": ``torch.func``, for any model, all gradients at once. "auto": by modules if this
         is seen to give the gradients of the first samples, see `chosen_method`.
     precondition : callable, optional
-        ``precondition(name, gradients)`` of one parameter, shape (micro_batch, *shape), returns what is
+        ``precondition(name, gradients)`` of one parameter, shape ``(micro_batch, ...)``, returns what is
         sketched instead, e.g. divided by the roots of Adam's second moments.
 
     Attributes

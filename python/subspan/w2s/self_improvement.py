@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from .._array import as_rank, as_tolerance
 from .._rng import seed_word
 
+__all__ = ["CURRICULA", "Levels", "fixed_points", "improve", "simulate"]
+
 Array = NDArray[np.float64]
 CURRICULA = ("easy_to_hard", "mixture", "hardest")
 
