@@ -485,8 +485,37 @@ def test_the_command_writes_a_model_that_the_usual_classes_load(folder, capsys):
     assert summary["parameters"][1] < summary["parameters"][0]
     assert summary["perplexity"][1] > 0
     assert json.loads((out / "pruning.json").read_text())["settings"]["heads"] == 0.5
-    assert cli.main(["prune", *common, "--length", "20"]) == 0
-    assert "down_proj" in capsys.readouterr().out
+    assert cli.main(["prune", *common, "--length", "20", "--budget", "measured"]) == 0
+    shown = capsys.readouterr().out
+    assert "down_proj" in shown
+    assert "times as fast" in shown
+    masks = ["--weights", "--pattern", "2:4", "--sparsity", "0.5", "--method", "iobs"]
+    assert cli.main(["prune", *common, "--length", "20", *masks]) == 0
+    report = json.loads((out / "pruning.json").read_text())
+    assert {layer["after"] / layer["before"] for layer in report["layers"]} == {0.5}
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "config"])
+def test_damaged_models_are_refused_in_one_line(folder, damage, capsys):
+    from subspan import cli
+
+    common = ["--out", str(folder / "small"), "--calib", str(folder / "calib.txt")]
+    model = folder / "dense"
+    if damage == "config":
+        (model / "config.json").write_text("{")
+    elif damage == "truncated":
+        weights = model / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:100])
+    else:
+        pytest.importorskip("gguf")
+        pytest.importorskip("accelerate")
+        model = folder / "weights.gguf"
+        model.write_bytes(b"GGUF nothing more")
+    assert cli.main(["prune", str(model), *common]) == 2
+    error = capsys.readouterr().err
+    assert "does not hold a model that can be read" in error
+    assert "Traceback" not in error
+    assert not (folder / "small").exists()
 
 
 def test_the_command_names_what_is_wrong_in_one_line(folder, capsys):

@@ -7,7 +7,7 @@ from .prune_model import prune_model
 from .report import LayerReport, PruningReport
 from .saving import load_pruned, save_pruned
 from .sensitivity import measure_budget
-from .speed import Speed, compare_speed
+from .speed import Speed, compare_speed, forward_seconds
 from .statistics import ModelStatistics, collect_statistics
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "UnknownArchitecture",
     "collect_statistics",
     "compare_speed",
+    "forward_seconds",
     "load_pruned",
     "measure_budget",
     "perplexity",

@@ -55,10 +55,7 @@ def compare_speed(before: Any, after: Any, data: Any, *, repeats: int = 5) -> Sp
     ValueError
         If `repeats` is not positive or there is no data.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats={repeats} must be at least 1")
-    rows = len(next(iter(data.values()))) if isinstance(data, dict) else len(data)
-    inputs = as_batches(data, max(rows, 1), None)[0].inputs
+    inputs = _one_batch(data, repeats)
     seconds: tuple[list[float], list[float]] = ([], [])
     for number in range(repeats + 1):
         for model, times in zip((before, after), seconds, strict=True):
@@ -66,6 +63,34 @@ def compare_speed(before: Any, after: Any, data: Any, *, repeats: int = 5) -> Sp
             if number:
                 times.append(taken)
     return Speed(min(seconds[0]), min(seconds[1]), _bytes(before), _bytes(after))
+
+
+def forward_seconds(model: Any, data: Any, *, repeats: int = 3) -> float:
+    """Time a forward pass of one model: the least of some after one that does not count.
+
+    Parameters
+    ----------
+    model, data, repeats
+        As in :func:`compare_speed`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `repeats` is not positive or there is no data.
+    """
+    inputs = _one_batch(data, repeats)
+    return min([_pass(model, inputs) for _ in range(repeats + 1)][1:])
+
+
+def _one_batch(data: Any, repeats: int) -> dict[str, Any]:
+    if repeats < 1:
+        raise ValueError(f"repeats={repeats} must be at least 1")
+    rows = len(next(iter(data.values()))) if isinstance(data, dict) else len(data)
+    return as_batches(data, max(rows, 1), None)[0].inputs
 
 
 def _pass(model: Any, inputs: dict[str, Any]) -> float:
