@@ -241,8 +241,8 @@ def test_pivoted_cholesky_of_sparse_tensors(rng):
 
 def from_the_right(S, A, convert):
     return [
-        (A.T @ S.T, convert(A.T.copy()) @ S.T),
-        (A[:20].T @ S, convert(A[:20].T.copy()) @ S),
+        (A.T.copy() @ S.T, convert(A.T.copy()) @ S.T),
+        (A[:20].T.copy() @ S, convert(A[:20].T.copy()) @ S),
     ]
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import pty
-import resource
 import signal
 import struct
 import subprocess
@@ -41,10 +40,26 @@ def environment(**more):
     return {**os.environ, "PYTHONPATH": path, **more}
 
 
-def run(*words, **options):
+# Starts a program as a terminal would, with interrupts heard, and with room for files if one is given.
+# Not by preexec_fn, which forks: a library with threads in this process may warn of that.
+LAUNCH = """
+import os, resource, signal, sys
+room, *command = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+if room:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), int(room)))
+os.execv(command[0], command)
+"""
+
+
+def launched(*words, room=""):
+    return [sys.executable, "-c", LAUNCH, str(room), str(SCRIPT), *map(str, words)]
+
+
+def run(*words, room="", **options):
     options.setdefault("env", environment())
     return subprocess.run(
-        [SCRIPT, *map(str, words)],
+        launched(*words, room=room),
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -354,8 +369,7 @@ def test_nothing_in_a_file_is_executed(suffix, tmp_path):
 # ---------------------------------------------------------------- outputs that fail
 
 
-def nearly_full():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+NEARLY_FULL = 300  # bytes of a file
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -365,7 +379,7 @@ def test_no_room_for_the_output(name, option, folder, tmp_path):
         pytest.importorskip("matplotlib")
     flag, file = option.split()
     (tmp_path / file).write_text("what was there before")
-    done = run(*COMMANDS[name], flag, tmp_path / file, cwd=folder, preexec_fn=nearly_full)
+    done = run(*COMMANDS[name], flag, tmp_path / file, cwd=folder, room=NEARLY_FULL)
     assert_refused(done)
     assert f"{file}: could not be written" in done.stderr
     assert (tmp_path / file).read_text() == "what was there before"
@@ -377,7 +391,7 @@ def test_no_room_for_other_formats(file, folder, tmp_path):
     if file.endswith("safetensors"):
         pytest.importorskip("safetensors")
     words = ("select", "A.npy", "-n", 60, "-o", tmp_path / file)
-    assert_refused(run(*words, cwd=folder, preexec_fn=nearly_full))
+    assert_refused(run(*words, cwd=folder, room=NEARLY_FULL))
     assert not list(tmp_path.iterdir())
 
 
@@ -441,7 +455,7 @@ def test_interrupted(name, tmp_path):
     np.save(tmp_path / "A.npy", A)
     how = {"select": ("-n", 1500, "--method", "d_opt"), "id": ("--rank", 2000, "--pivoting", "rp")}
     process = subprocess.Popen(
-        [SCRIPT, name, "A.npy", *map(str, how.get(name, ("--rank", 2000))), "-o", "r.npz"],
+        launched(name, "A.npy", *how.get(name, ("--rank", 2000)), "-o", "r.npz"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment(),
     )  # fmt: skip
     maps = Path(f"/proc/{process.pid}/maps")
