@@ -33,7 +33,7 @@ UNIT_METHODS = (
     "random", "magnitude", "wanda", "flap", "goa", "goa_code", "second_moment", "weighted_id", "obs",
 )  # fmt: skip
 HEAD_METHODS = ("random", "magnitude", "wanda", "second_moment", "weighted_id", "obs")
-MASK_METHODS = ("magnitude", "wanda", "sparsegpt", "iobs")
+MASK_METHODS = ("sparsegpt", "iobs", "magnitude", "wanda")
 PARTS = ("units", "masks", "heads")
 HEADS = 1 / 3  # of nine heads on three keys and values six or three can stay
 INPUTS = (
