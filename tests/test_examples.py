@@ -275,3 +275,50 @@ def test_weak_to_strong(weak_to_strong, monkeypatch, tmp_path, capsys, rng):
     assert sum("Kendall's tau" in line for line in lines) == 3
     assert len(list(tmp_path.glob("*.png"))) == 2
     assert lines[2] in (tmp_path / "README.md").read_text()
+
+
+# ---------------------------------------------------------------- pruning
+
+
+@pytest.fixture
+def pruning_page(monkeypatch):
+    """The module that writes the page of the pruning example; other examples have one of that name."""
+    folder = EXAMPLES / "pruning"
+    monkeypatch.syspath_prepend(folder)
+    sys.modules.pop("page", None)
+    import page
+
+    yield page
+    sys.modules.pop("page", None)
+
+
+def test_the_page_of_prunings_says_what_the_results_say(pruning_page, tmp_path):
+    pytest.importorskip("matplotlib")
+    folder = EXAMPLES / "pruning"
+    shutil.copy(folder / "README.md", tmp_path)
+    shutil.copytree(folder / "results", tmp_path / "results")
+    pruning_page.write(tmp_path)
+    assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text()
+    assert (tmp_path / "smollm2.png").exists()
+
+
+def test_tables_of_prunings_hold_every_row(pruning_page):
+    dense = {"method": "dense", "perplexity": 50.0, "tokens": 9, "length": 128, "calibration": 5}
+    rows = [{**dense, "sequential": 3, "parameters": 10**6}]
+    for seed, ratio in ((0, 1.25), (1, 1.75)):
+        rows.append({"method": "obs", "sparsity": 0.25, "reconstruct": True, "ratio": ratio})
+        rows[-1]["seed"] = seed
+    rows.append({**rows[-1], "budget": "measured", "ratio": 1.125, "seed": 0})
+    rows.append({"method": "goa", "sparsity": 0.5, "reconstruct": False, "ratio": 2e4, "seed": 0})
+    rows.append({**rows[1], "sparsity": 0.0, "heads": 1 / 3, "ratio": 1.0625})
+    rows.append({"method": "iobs", "sparsity": 0.5, "structured": False, "ratio": 1.5, "seed": 0})
+    text = "\n".join(pruning_page.unit_tables(rows))
+    for cell in (
+        "1.5 (1.25 to 1.75)",
+        "| obs, measured widths |",
+        "1.12 |",
+        "> 1000",
+        "1.06",
+        "| iobs | 1.5 |",
+    ):
+        assert cell in text, cell

@@ -84,7 +84,12 @@ def unit_tables(rows: Sequence[Row]) -> list[str]:
     if masks:
         shares = sorted({r["sparsity"] for r in masks})
         by = grouped(masks, "method", "sparsity")
-        lines += ["", "Single weights of all linear layers set to zero, as many in every row:", ""]
+        lines += [
+            "",
+            "Single weights of all linear layers set to zero, as many in every row; SparseGPT and I-OBS go "
+            f"block by block, on {dense['sequential']} tokens:",
+            "",
+        ]
         lines += ["| method | " + " | ".join(f"{s:.0%}" for s in shares) + " |"]
         lines += ["| --- |" + " ---: |" * len(shares)]
         for method in dict.fromkeys(r["method"] for r in masks):
