@@ -12,6 +12,7 @@ from typing import Any
 from subspan import plots
 
 HERE = Path(__file__).parent
+_WIDEST = 25  # ratio that the figure shows
 Row = dict[str, Any]
 
 
@@ -117,36 +118,32 @@ def encoder_tables(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def trade_off(rows: Sequence[Row], path: Path) -> None:
-    """Perplexity ratio against the share of units removed, method by method."""
-    chosen = {
-        ("obs, measured widths", True): (plots.OURS, "P-", "OBS, repaired, measured widths"),
-        ("obs", True): (plots.OURS, "o--", "OBS, repaired"),
-        ("weighted_id", True): ("#3a8f6b", "s-", "weighted ID, repaired"),
-        ("second_moment", True): ("#b8860b", "^-", "second moment, repaired"),
-        ("second_moment", False): ("#b8860b", "^:", "second moment"),
-        ("flap", False): ("#8e5ea2", "D:", "FLAP with bias"),
-        ("wanda", False): ("#17a2b8", "v:", "Wanda"),
-        ("goa", False): ("#c0504d", "x:", "GOA"),
-    }
+def picture(rows: Sequence[Row], path: Path) -> None:
+    """Perplexity ratios at 25 %, method by method, dropped and repaired."""
     units = [r for r in named(rows)[1:] if r.get("structured", True) and not r.get("heads")]
-    by = grouped(units, "method", "reconstruct")
-    figure = plots.figure.new_figure(6.5, 4.5)
+    by = grouped([r for r in units if r["sparsity"] == 0.25], "method", "reconstruct")
+    found = {key: sum(r["ratio"] for r in group) / len(group) for key, group in by.items()}
+    best = {m: min(v for (n, _), v in found.items() if n == m) for m, _ in found}
+    methods = sorted(best, key=best.__getitem__, reverse=True)
+    figure = plots.new_figure(7, 4.5)
     axes = figure.subplots()
-    for key, (colour, line, label) in chosen.items():
-        points = {
-            share: sum(r["ratio"] for r in found) / len(found)
-            for (share,), found in grouped(by.get(key, []), "sparsity").items()
-        }
-        shares = sorted(points)
-        axes.plot(
-            [100 * s for s in shares], [points[s] for s in shares], line, color=colour, label=label
-        )
-    axes.set_yscale("log")
-    axes.set_xlabel("per cent of the feed-forward units removed")
-    axes.set_ylabel("perplexity / dense perplexity, held out")
+    kinds = ((False, plots.OTHER, "s", "dropped"), (True, plots.OURS, "o", "repaired"))
+    for repair, colour, marker, label in kinds:
+        points = [(found[m, repair], y) for y, m in enumerate(methods) if (m, repair) in found]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker, color=colour, label=label)
+    axes.set_xscale("log")
+    axes.set_xlim(0.95, _WIDEST)
+    ticks = [1, 1.5, 2, 3, 5, 10, 20]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    names = [m if best[m] < _WIDEST else f"{m} (beyond the scale)" for m in methods]
+    axes.set_yticks(range(len(methods)), names)
+    axes.grid(axis="x", which="both", alpha=0.2)
+    axes.axvline(1, color=plots.INK, linewidth=0.8)
+    axes.set_xlabel("perplexity / dense perplexity on held-out text, 25 % of the units removed")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=110)
 
 
 def write(folder: Path) -> None:
@@ -156,9 +153,9 @@ def write(folder: Path) -> None:
     for name, tables in (("smollm2", unit_tables), ("encoder", encoder_tables)):
         rows = load(folder / "results" / f"{name}.jsonl")
         if rows:
-            body = "\n".join(tables(rows))
-            pattern = rf"(<!-- {name}: [^\n]*-->\n).*?(\n<!-- end of {name} -->)"
+            body = "\n".join(tables(rows)) + "\n"
+            pattern = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)"
             text = re.sub(pattern, lambda m, b=body: m[1] + b + m[2], text, flags=re.S)
             if name == "smollm2":
-                trade_off(rows, folder / "smollm2.png")
+                picture(rows, folder / "smollm2.png")
     page.write_text(text)
