@@ -48,7 +48,7 @@ def roofline(
 
     References
     ----------
-    Williams, Waterman, Patterson, "Roofline", Commun. ACM 52 (2009).
+    Williams, Waterman, Patterson, "Roofline", Communications of the ACM 52 (2009).
 
     Examples
     --------
