@@ -35,9 +35,10 @@ SIDE = 10**6  # of a matrix whose 10^12 entries nobody has stored
 
 
 def environment(**more):
-    """The script finds the package under test, wherever it is called."""
+    """The script finds the package under test, wherever it is called; nobody has a say on colours."""
     path = os.pathsep.join([str(PACKAGE), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "PYTHONPATH": path, **more}
+    ours = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    return {**ours, "PYTHONPATH": path, **more}
 
 
 # Starts a program as a terminal would, with interrupts heard, and with room for files if one is given.
