@@ -25,6 +25,7 @@ import subspan.w2s  # what load is to find
 from subspan import cli
 
 pytestmark = [
+    pytest.mark.slow,  # a process each
     pytest.mark.host_only,
     pytest.mark.skipif(sys.platform != "linux", reason="limits and terminals of Linux"),
 ]
