@@ -664,6 +664,10 @@ def test_measured_budgets_spare_the_block_that_matters(model):
     assert lost[0] < lost[1]
     again = prune_model(model, data, sparsity=0.25, method="obs", budget=widths, rng=0)
     assert again.kept == report.kept
+    in_sequence = prune_model(
+        model, data, sparsity=0.25, method="obs", budget="measured", sequential=True, rng=0
+    )
+    assert [layer.after for layer in in_sequence.layers] == widths
 
 
 def test_budgets_that_do_not_fit_are_refused(llama):
@@ -676,6 +680,9 @@ def test_budgets_that_do_not_fit_are_refused(llama):
     ]:
         with pytest.raises(ValueError, match=match):
             prune_model(llama, data, sparsity=0.25, method="obs", budget=budget)
+    for budget in ("global", "measured", [40, 40]):
+        with pytest.raises(ValueError, match="goes with structured=True"):
+            prune_model(llama, data, sparsity=0.5, method="wanda", structured=False, budget=budget)
     statistics = collect_statistics(llama, data)
     with pytest.raises(ValueError, match="needs calibration data"):
         prune_model(llama, statistics, sparsity=0.25, method="obs", budget="measured")

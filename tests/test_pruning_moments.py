@@ -113,3 +113,15 @@ def test_bad_rows_are_refused_and_not_added():
         m.merge(Moments(4))
     with pytest.raises(ValueError, match="no batch"):
         gram([])
+
+
+def test_moments_of_some_targets_are_read_only(rng):
+    X, Y = rng.standard_normal((50, 4)), rng.standard_normal((50, 6))
+    whole = Moments(4, outputs=6).update(X, Y)
+    part = whole.of_outputs(slice(2, 5))
+    np.testing.assert_array_equal(part.cross(), whole.cross()[:, 2:5])
+    np.testing.assert_allclose(part.outputs_squared(), (Y[:, 2:5] ** 2).sum() / 50, rtol=1e-12)
+    before = whole.second_moment()
+    with pytest.raises(ValueError, match="read-only"):
+        part.update(X, Y[:, 2:5])
+    np.testing.assert_array_equal(whole.second_moment(), before)

@@ -243,8 +243,10 @@ class Moments:
         return float(self._outputs_squared.sum()) / self.weight
 
     def of_outputs(self, which: slice) -> Moments:
-        """Return the moments with only these of the targets; the others' memory is shared."""
+        """Return the moments with only these of the targets, to be read: no rows can be added."""
         part = Moments.from_dict(vars(self))
+        part._scatter = self._scatter.view()
+        part._scatter.flags.writeable = False  # the memory is that of all
         part._cross = self._cross[:, which]
         part._sum_outputs = self._sum_outputs[which]
         part._outputs_squared = self._outputs_squared[which]

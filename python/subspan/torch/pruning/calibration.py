@@ -31,6 +31,15 @@ class Batch:
         return used & ~held, used & held
 
 
+def inputs_on(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Model inputs on the device of the model, which is to keep no cache of keys and values."""
+    device = next(model.parameters()).device
+    moved = {name: torch.as_tensor(value).to(device) for name, value in inputs.items()}
+    if getattr(model.config, "use_cache", None):
+        moved["use_cache"] = False
+    return moved
+
+
 def as_batches(calibration: Any, batch_size: int, vocabulary: int | None) -> list[Batch]:
     """Batches of token ids (integers, 2-d), images (4-d) or dictionaries of model inputs.
 

@@ -68,6 +68,10 @@ class Request:
             self.head_plan(model, family)
 
     def _check_budget(self, model: Any, family: Family) -> None:
+        if not self.structured and self.rule != "uniform":
+            raise ValueError(
+                f"budget={self.rule!r} goes with structured=True: masks have no widths"
+            )
         if isinstance(self.rule, str):
             if self.rule not in (*RULES, "measured"):
                 raise ValueError(
@@ -81,10 +85,10 @@ class Request:
             return
         layers = [blocks_of(model, family)[n].get_submodule(family.level2) for n in self.blocks]
         widths = [int(weight_of(layer).shape[1]) for layer in layers]
-        if not self.structured or len(self.rule) != len(widths):
+        if len(self.rule) != len(widths):
             raise ValueError(
                 f"budget has {len(self.rule)} widths; expected one for each of {len(widths)} blocks to "
-                "prune, and structured=True"
+                "prune"
             )
         if any(not 1 <= k <= m for k, m in zip(self.rule, widths, strict=True)):
             raise ValueError(f"budget={self.rule} must lie between 1 and the widths {widths}")

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..._progress import Progress
-from ...pruning import allocate_budget, prune_units, select_units
+from ...pruning import PrunedUnits, allocate_budget, reconstruct, select_units
 from .architecture import Family, blocks_of, family_of
-from .calibration import Batch, as_batches
+from .calibration import Batch, as_batches, inputs_on
 from .changes import apply_units
 from .edits import Edits
 from .linear import to_numpy, weight_of
@@ -125,14 +125,17 @@ def _losses(
     least, asked = int(np.ceil(_least(sparsity) * m)), m - round(sparsity * m)
     path = select_units(W, split.fit, least, method="obs")
     costs = np.maximum(path.scores[path.order], 0.0)
-    part = prune_units(
-        W, split.fit, min(asked, m - 1), mode="ls" if layer.bias is None else "ls+bias",
+    # What goes first at any width goes first at the asked one.
+    keep = np.setdiff1d(np.arange(m), path.order[: max(m - asked, 1)])
+    fit = reconstruct(
+        W, split.fit, keep, mode="ls" if layer.bias is None else "ls+bias",
         bias=None if layer.bias is None else to_numpy(layer.bias), held_out=split.test,
     )  # fmt: skip
+    part = PrunedUnits(keep, fit.W, fit.bias, path, fit)
     with Edits(undo=True) as edits:
         apply_units(block, family, part, edits)
         change = reference.change(model)
-    share = float(costs[: m - len(part.keep)].sum())
+    share = float(costs[: m - len(keep)].sum())
     # Units that stay at every width cost more than all others.
     rest = np.full(least, costs.max(initial=0.0))
     price = change / share if share > 0 else 0.0
@@ -166,15 +169,11 @@ class _Reference:
 
 def _outputs(model: Any, batch: Batch) -> tuple[torch.Tensor, bool]:
     """Log-probabilities, or last states of a model without a head, of the tokens that count."""
-    device = next(model.parameters()).device
-    inputs = {name: torch.as_tensor(value).to(device) for name, value in batch.inputs.items()}
-    if getattr(model.config, "use_cache", None):
-        inputs["use_cache"] = False
     with torch.no_grad():
-        found = model(**inputs)
+        found = model(**inputs_on(model, batch.inputs))
     headed = hasattr(found, "logits")
     out = found.logits if headed else found.last_hidden_state
     flat: torch.Tensor = out.reshape(-1, out.shape[-1]).float()
     if batch.used is not None and batch.used.size == len(flat):
-        flat = flat[torch.as_tensor(batch.used.ravel(), device=device)]
+        flat = flat[torch.as_tensor(batch.used.ravel(), device=flat.device)]
     return (torch.log_softmax(flat, -1) if headed else flat), headed

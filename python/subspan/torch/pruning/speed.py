@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .calibration import as_batches
+from .calibration import as_batches, inputs_on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +94,8 @@ def _one_batch(data: Any, repeats: int) -> dict[str, Any]:
 
 
 def _pass(model: Any, inputs: dict[str, Any]) -> float:
+    moved = inputs_on(model, inputs)
     device = next(model.parameters()).device
-    moved = {name: torch.as_tensor(value).to(device) for name, value in inputs.items()}
     start = time.perf_counter()
     with torch.no_grad():
         model(**moved)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .architecture import base_of
-from .calibration import Batch
+from .calibration import Batch, inputs_on
 
 
 class _Reached(Exception):
@@ -33,13 +33,10 @@ class BlockInputs:
             self._rest.append((args_left, named))
             raise _Reached
 
-        device = next(model.parameters()).device
         handle = first.register_forward_pre_hook(keep, with_kwargs=True)
         try:
             for batch in batches:
-                inputs = {name: torch.as_tensor(v).to(device) for name, v in batch.inputs.items()}
-                if getattr(model.config, "use_cache", None):
-                    inputs["use_cache"] = False
+                inputs = inputs_on(model, batch.inputs)
                 with torch.no_grad(), contextlib.suppress(_Reached):
                     base_of(model)(**inputs)
         finally:
