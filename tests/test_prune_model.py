@@ -1,6 +1,7 @@
 """Pruning of whole transformers: smaller, loadable, as predicted, and all or nothing."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -345,6 +346,63 @@ def test_in_place_changes_the_model_only_if_all_succeeds(llama, monkeypatch):
     assert report.model is llama
     assert size(llama) < dense
     assert not any(m._forward_pre_hooks for m in llama.modules())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "obs", "sparsity": 0.25},
+        {"method": "obs", "sparsity": 0.0},
+        {"method": "flap", "sparsity": 0.25, "reconstruct": False},
+        {"method": "obs", "sparsity": 0.25, "sequential": True, "reconstruct": "two_step"},
+        {"method": "wanda", "sparsity": 0.5, "structured": False},
+        {"method": "obs", "sparsity": 0.0, "structured": False},
+        {"method": "iobs", "sparsity": 0.5, "structured": False},
+        {"method": "obs", "sparsity": 0.25, "blocks": [1]},
+    ],
+    ids=str,
+)
+def test_the_pruned_model_has_memory_of_its_own(model, options, dtype):
+    model.to(dtype)
+    data = inputs_for(model)
+    data = data.to(dtype) if data.is_floating_point() else data
+    if model.config.model_type in ("llama", "vit"):
+        options = {**options, **({"heads": 0.5} if options.get("structured", True) else {})}
+    if options.get("blocks"):
+        options.pop("heads", None)
+    before = output(model, data)
+    report = prune_model(model, data, **options)
+    ours = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
+    theirs = {t.untyped_storage().data_ptr() for t in report.model.state_dict().values()}
+    assert not ours & theirs
+    with torch.no_grad():
+        for p in report.model.parameters():
+            p.fill_(1.0)
+    assert torch.equal(output(model, data), before)
+
+
+@pytest.mark.parametrize("options", [{}, {"sequential": True}, {"heads": 0.5}], ids=str)
+def test_the_moments_of_one_block_are_in_memory_at_a_time(options):
+    # Arrays alone are traced, not tensors: what grows with the blocks must be far below one Gram matrix.
+    def peak(blocks):
+        torch.manual_seed(0)
+        config = transformers.LlamaConfig(
+            num_hidden_layers=blocks, num_attention_heads=4, num_key_value_heads=2, hidden_size=32,
+            intermediate_size=512, vocab_size=VOCABULARY, max_position_embeddings=64,
+        )  # fmt: skip
+        data = inputs_for(model := transformers.LlamaForCausalLM(config).eval(), rows=60)
+        tracemalloc.start()
+        try:
+            prune_model(model, data, sparsity=0.25, method="second_moment", damping=1.0, **options)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)  # imports
+    gram = 8 * 512**2
+    assert gram < peak(2)
+    assert peak(8) < peak(2) + gram / 2
 
 
 def test_padding_does_not_count_and_seeds_repeat(llama):

@@ -31,7 +31,7 @@ def bias_of(layer: torch.nn.Module) -> torch.Tensor | None:
 
 def to_numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
     """A copy in double precision."""
-    return np.asarray(tensor.detach().to("cpu", torch.float64).numpy())
+    return np.asarray(tensor.detach().to("cpu", torch.float64, copy=True).numpy())
 
 
 def rows_to_numpy(rows: torch.Tensor) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import torch
 
 from ..._progress import Progress
 from ..._rng import seed_word
-from .architecture import Family, blocks_of, family_of
+from .architecture import Family, blocks_of, family_of, linear_names
 from .calibration import Batch, as_batches
 from .edits import Edits
 from .linear import weight_of
@@ -116,8 +116,8 @@ def prune_model(
 
     Notes
     -----
-    Memory beside the model: the states between two blocks for all calibration tokens, and the moments of one
-    block. Two passes of the calibration through the model, four if sequential. With another budget than
+    Memory beside the model and the smaller one: the states between two blocks for all calibration tokens, and
+    the moments of one block. Two passes of the calibration through the model, four if sequential. With another budget than
     "uniform" one more.
 
     Examples
@@ -153,7 +153,7 @@ def prune_model(
         rows = sum(len(b.held_out) for b in given)
     if request.rule == "measured":
         request = _measured(request, model, calibration, given, batch_size)
-    work = model if inplace else copy.deepcopy(model)
+    work = model if inplace else _working_copy(model, family, request)
     before = parameters_of(work)
     was_training = work.training
     run = Run(work, family, request, given, Progress(progress, len(blocks_of(work, family))))
@@ -179,6 +179,15 @@ def prune_model(
         seconds=time.perf_counter() - start,
         seed=request.seed,
     )  # fmt: skip
+
+
+def _working_copy(model: Any, family: Family, request: Request) -> Any:
+    """A copy of all but the parameters of layers that will be replaced: they are shared until then."""
+    whole = request.heads or not request.structured
+    names = linear_names(family) if whole else (*family.level1, family.level2)
+    blocks = blocks_of(model, family)
+    layers = [blocks[n].get_submodule(name) for n in request.blocks for name in names]
+    return copy.deepcopy(model, {id(p): p for layer in layers for p in layer.parameters()})
 
 
 def _measured(

@@ -116,9 +116,7 @@ def matched(pair: Pair, name: str, part: PrunedUnits, request: Request) -> Prune
     """The same units, with weights that are fitted to the dense outputs."""
     layer = pair.block.get_submodule(name)
     bias = bias_of(layer)
-    split = pair.targets(
-        [name], restore_states=pair.pre_norm and not __import__("os").environ.get("NODRIFT")
-    )[name]
+    split = pair.targets([name], restore_states=pair.pre_norm)[name]
     wide = None if bias is None else to_numpy(bias)
     if wide is None and part.bias is not None:
         wide = part.bias * 0
