@@ -2,7 +2,8 @@
 
 Sizes are those of SmolLM2-135M at 25 %: 1152 of 1536 units stay, 576 outputs. Peers: the same backward
 elimination in numpy, one unit at a time, and LAPACK's column-pivoted QR of the activations by SciPy, which is
-how Chee et al. prune.
+how Chee et al. prune. With PyTorch and transformers, a whole network of that size is pruned as well, beside
+the passes of the data through it that it takes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import scipy.linalg
 from numpy.typing import NDArray
 from subspan.pruning import Moments, gram, reconstruct, select_units
 
+from . import memory
+from .peers import installed
 from .run import Contender, Options, Results, interleave
 
 BACKWARD, FORWARD, OUTPUT = "backward OBS", "forward weighted ID", "forward output pursuit"
 LOOP = "backward OBS in numpy, unit by unit"
 QR = "SciPy pivoted QR of the activations"
 GEMM = "floor: the flops of backward OBS as one GEMM"
+WHOLE, PASSES = "prune_model, OBS and least squares", "two passes through the blocks"
 CHOSEN = {BACKWARD: "obs", FORWARD: "weighted_id", OUTPUT: "output"}
 
 
@@ -48,12 +52,51 @@ class ModuleCase:
         return H, rng.standard_normal((self.outputs, self.units))
 
 
+@dataclass(frozen=True)
+class NetworkCase:
+    """A Llama with random weights, and random tokens."""
+
+    blocks: int
+    width: int
+    units: int
+    heads: int
+    tokens: int
+
+    @property
+    def label(self) -> str:
+        return (
+            f"network: {self.blocks} blocks of width {self.width} and {self.units} units, "
+            f"{self.tokens} tokens"
+        )
+
+    def make(self) -> tuple[Any, Any]:
+        """Model, and windows of 128 tokens."""
+        import torch
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            num_hidden_layers=self.blocks, hidden_size=self.width, intermediate_size=self.units,
+            num_attention_heads=self.heads, num_key_value_heads=self.heads // 3, vocab_size=1000,
+            max_position_embeddings=128,
+        )  # fmt: skip
+        model = LlamaForCausalLM(config).eval()
+        return model, torch.randint(0, 1000, (self.tokens // 128, 128))
+
+
 def run(results: Results, options: Options) -> None:
     shape = (32, 96, 72, 400) if options.small else (576, 1536, 1152, 6144)
     cases = [ModuleCase(1, *shape), ModuleCase(2 if options.small else 30, *shape)]
     for case in options.chosen(cases):
         results.start(case)
         one_case(case, results, options)
+    network = (
+        NetworkCase(2, 48, 96, 6, 1280) if options.small else NetworkCase(30, 576, 1536, 9, 8192)
+    )
+    wanted = options.chosen([network])
+    if wanted and installed("torch", "pruning") and installed("transformers", "pruning"):
+        results.start(network)
+        whole_network(network, results, options)
 
 
 def one_case(case: ModuleCase, results: Results, options: Options) -> None:
@@ -98,6 +141,51 @@ def one_case(case: ModuleCase, results: Results, options: Options) -> None:
     for peer, mine in ((LOOP, BACKWARD), (QR, FORWARD)):
         if peer in timings:
             results.ratio(case, f"{peer} / {mine}", timings[peer], timings[mine])
+
+
+def whole_network(case: NetworkCase, results: Results, options: Options) -> None:
+    import torch
+
+    model, data = case.make()
+
+    def passes(seed: int) -> None:
+        with torch.no_grad():
+            for batch in (*data.split(4), *data.split(4)):
+                model.model(batch, use_cache=False)
+
+    contenders = [
+        Contender(
+            WHOLE,
+            lambda seed: _pruned(model, data),
+            timed="from the model and the tokens to the smaller model and its report",
+            error=lambda report: max(r.measured / r.dropped_held_out for r in report.layers),
+            error_kind="measured error of a module over that of dropping its units, held-out rows",
+            limit=1.0,
+            rounds=2,
+        ),
+        Contender(PASSES, passes, "floor", "the dense model without its head", rounds=2),
+    ]
+    timings = interleave(contenders, options)
+    if options.memory:
+        timings[WHOLE].memory = memory.in_child(_network_memory, case)
+    results.times(case, timings)
+    results.ratio(case, f"{WHOLE} / {PASSES}", timings[WHOLE], timings[PASSES])
+
+
+def _pruned(model: Any, data: Any) -> Any:
+    from subspan.torch.pruning import prune_model
+
+    return prune_model(model, data, sparsity=0.25, method="obs")
+
+
+def _network_memory(case: NetworkCase) -> dict[str, Any]:
+    _pruned(*NetworkCase(1, 48, 96, 6, 1280).make())  # libraries and threads
+    model, data = case.make()
+    extra, report = memory.high_water(lambda: _pruned(model, data))
+    smaller = sum(p.numel() * p.element_size() for p in report.model.parameters())
+    moments = 2 * 8 * case.units**2
+    unit = "the smaller model and the moments of one block, fitted and held-out rows"
+    return {"extra_bytes": extra, "unit_bytes": smaller + moments, "unit": unit}
 
 
 def _peers(

@@ -40,26 +40,36 @@ def load_stored(path: Path) -> Any:
 
 def peak_extra(
     call: Call, path: Path, rank: int, load: Load = load_stored
-) -> dict[str, int] | None:
+) -> dict[str, Any] | None:
     """Bytes that ``call(load(path), rank, 0)`` adds at its peak, result included; None without /proc.
 
     The high-water mark of resident memory, reset just before the call; threads and libraries have
     been started by a small problem.
     """
+    return in_child(_measure, call, path, rank, load)
+
+
+def in_child(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any] | None:
+    """What a function that calls `high_water` says in a process of its own; None without /proc."""
     if not _CLEAR.exists():
         return None
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, call, path, rank, load).result()
+        return pool.submit(function, *arguments).result()
+
+
+def high_water(call: Callable[[], Any]) -> tuple[int, Any]:
+    """Bytes by which resident memory rises during a call, and its result."""
+    _CLEAR.write_text("5")
+    before = _status("VmRSS")
+    result = call()
+    return _status("VmHWM") - before, result
 
 
 def _measure(call: Call, path: Path, rank: int, load: Load) -> dict[str, int]:
     A = load(path)
     warm = np.random.default_rng(0).standard_normal((300, 200)).astype(A.dtype)
     call(sp.csr_array(warm) if sp.issparse(A) else warm, 5, 0)
-    _CLEAR.write_text("5")
-    before = _status("VmRSS")
-    result = call(A, rank, 0)
-    extra = _status("VmHWM") - before
+    extra, result = high_water(lambda: call(A, rank, 0))
     plan = getattr(result, "plan", None)
     size = max(rank, int(plan.choices.get("sketch size") or 0)) if plan is not None else rank
     m, n = A.shape

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
+UNIT = "(m+n) l itemsize, l the sketch size of the call or the rank"  # of memory
 
 
 def files(place: Path) -> list[Path]:
@@ -109,11 +110,11 @@ def text(lines: list[Line]) -> str:
         notes.append(
             "first: the first call after a pause, which wakes sleeping threads; not in the median"
         )
-    if any(line.get("memory") for line in rest):
-        notes.append(
-            "memory: peak extra of the call in a process of its own, in brackets as a multiple of "
-            "(m+n) l itemsize, l the sketch size of the call or the rank"
-        )
+    units = dict.fromkeys(line["memory"].get("unit", UNIT) for line in rest if line.get("memory"))
+    notes += [
+        f"memory: peak extra of the call in a process of its own, in brackets as a multiple of {unit}"
+        for unit in units
+    ]
     return "\n\n".join([*parts, "What was timed\n" + "\n".join(f"  {note}" for note in notes)])
 
 
@@ -137,7 +138,7 @@ def time_rows(times: list[Line]) -> tuple[list[str], list[list[str]]]:
     return [head[c] for c in keep], [[row[c] for c in keep] for row in rows]
 
 
-def _memory(found: dict[str, int] | None) -> str:
+def _memory(found: Line | None) -> str:
     if not found:
         return ""
     return (

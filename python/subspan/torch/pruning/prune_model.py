@@ -117,8 +117,8 @@ def prune_model(
     Notes
     -----
     Memory beside the model and the smaller one: the states between two blocks for all calibration tokens, and
-    the moments of one block. Two passes of the calibration through the model, four if sequential. With another budget than
-    "uniform" one more.
+    the moments of one block. Two passes of the calibration through the model, four if sequential. With
+    another budget than "uniform" one more.
 
     Examples
     --------
