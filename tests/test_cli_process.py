@@ -217,6 +217,28 @@ def test_a_tolerance_that_is_not_met_is_code_3(name, folder):
     assert "NOT met" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["id", "cur", "svd"])
+def test_an_absolute_tolerance(name, folder):
+    done = run(name, "A.npy", "--atol", 0.3, "--seed", 5, "--json", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    routine = {"id": subspan.interpolative}.get(name) or getattr(subspan, name)
+    result = routine(np.load(folder / "A.npy"), atol=0.3, rng=5)
+    assert (found["rank"], found["error"]["value"]) == (result.rank, result.error.value)
+    assert found["error"]["value"] <= 0.3
+    assert 0 < found["rank"] < 40
+
+
+def test_the_module_is_the_command(folder):
+    words = ("svd", "A.npy", "--rank", "3", "--seed", "2", "--json")
+    module = [sys.executable, "-m", "subspan", *words]
+    done = subprocess.run(module, capture_output=True, text=True, cwd=folder, env=environment())
+    assert (done.returncode, done.stderr) == (0, "")
+    script = run(*words, cwd=folder)
+    singular_values = [json.loads(out)["singular_values"] for out in (done.stdout, script.stdout)]
+    assert singular_values[0] == singular_values[1]
+
+
 def test_angles_of_a_saved_svd(folder, tmp_path):
     assert run("svd", "A.npy", "--rank", 3, "-o", tmp_path / "s.npz", cwd=folder).returncode == 0
     done = run("angles", "A.npy", "--svd", tmp_path / "s.npz", "--rank", 2, "--json", cwd=folder)
@@ -502,6 +524,7 @@ def test_colour_and_progress_on_terminals_only(folder):
     assert "\x1b[3" not in plain
     assert "\x1b[9" not in plain
     assert "\x1b[2K" not in on_a_terminal(*words, "--no-progress")
+    assert run(*words, env=environment(FORCE_COLOR="1")).stderr == ""
 
 
 def test_an_encoding_without_lines(folder):
@@ -586,6 +609,47 @@ def test_demo_in_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     assert_refused(run("demo", "--out", tmp_path / "file"))
     assert_refused(run("demo", "--seed", -1))
+
+
+def test_demo(tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    done = run("demo", "--out", tmp_path / "made", "--seed", 3)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    pictures = list((tmp_path / "made").glob("*.png"))
+    assert pictures
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_prune(tmp_path):
+    pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = Tokenizer(models.WordLevel({f"w{i}": i for i in range(50)}, unk_token="w0"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
+    config = transformers.LlamaConfig(
+        num_hidden_layers=2, num_attention_heads=4, hidden_size=32, intermediate_size=48,
+        num_key_value_heads=2, vocab_size=50, max_position_embeddings=64,
+    )  # fmt: skip
+    dense, small = tmp_path / "dense", tmp_path / "small"
+    transformers.LlamaForCausalLM(config).save_pretrained(dense)
+    tokenizer.save_pretrained(dense)
+    for name in ("calib", "eval"):
+        numbers = np.random.default_rng(len(name)).integers(1, 50, 700)
+        (tmp_path / f"{name}.txt").write_text(" ".join(f"w{i}" for i in numbers))
+    texts = ("--calib", "calib.txt", "--eval", "eval.txt", "--length", 20)
+    done = run("prune", "dense", "--out", "small", *texts, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done
+    model = transformers.AutoModelForCausalLM.from_pretrained(small)
+    assert model.config.intermediate_size == 40  # 36, to the next multiple of 8
+    counted = sum(p.numel() for p in model.parameters())
+    assert json.loads(done.stdout)["parameters"][1] == counted
+    again = run("prune", "dense", "--out", "small", *texts, cwd=tmp_path)
+    assert again.returncode == 0
+    assert "perplexity" in again.stdout
 
 
 def test_prune_refuses(tmp_path):

@@ -62,14 +62,14 @@ def _number(value: Any) -> str:
 @contextlib.contextmanager
 def progress_bar(wanted: bool) -> Iterator[Callable[..., None] | None]:
     """Give what the routines call with their progress; nothing if nobody is looking."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not (wanted and console.is_terminal):
+    # Not what rich calls a terminal: FORCE_COLOR asks for colours in files, not for a bar.
+    if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
         yield None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
