@@ -17,6 +17,7 @@ from typing import Any
 
 import fetch
 import page
+import subspan
 import torch
 from subspan.torch.pruning import (
     ModelStatistics,
@@ -168,12 +169,17 @@ class Runs:
         return windows(self.tokenizer, divided(self.texts, seed)[0], count)
 
     def statistics_of(self, seed: int) -> ModelStatistics:
-        """What the calibration data of a seed say of the dense model; the last are kept."""
+        """What the calibration data of a seed say of the dense model: from a file, which is written first."""
         if seed != self.seed:
-            start = time.perf_counter()
-            data = self.calibration(seed, self.options.calibration)
-            self.statistics, self.seed = collect_statistics(self.model, data), seed
-            print(f"statistics of seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
+            count = self.options.calibration
+            path = self.options.cache / f"smollm2-{count}-windows-seed-{seed}.npz"
+            if not path.exists():
+                start = time.perf_counter()
+                collect_statistics(self.model, self.calibration(seed, count)).save(path)
+                print(f"statistics of seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
+            found = subspan.load(path)
+            assert isinstance(found, ModelStatistics)
+            self.statistics, self.seed = found, seed
         return self.statistics
 
     def one(self, seed: int, job: Job) -> None:
