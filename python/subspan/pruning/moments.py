@@ -16,6 +16,7 @@ from ..result import Result
 
 GRAMS = ("full", "diag", "sketch")
 _TILE = 4096  # rows that are converted to double precision at a time
+_BLOCK = 64  # rows and columns that are transposed at a time
 _ROWS = 2**40 - 1  # more than any stream has: columns of the operator that sketches rows
 
 
@@ -83,7 +84,7 @@ class Moments:
         self.mean = np.zeros(self.dim)
         self.seed = seed_word(rng) if gram == "sketch" else 0
         self._size = 0 if size is None else as_rank(size, 2**31, "size")
-        # About the mean: the scatter matrix, its diagonal, or the diagonal beside the sketch.
+        # About the mean: the upper triangle of the scatter matrix, its diagonal, or that beside the sketch.
         self._scatter = np.zeros((self.dim, self.dim) if gram == "full" else self.dim)
         self._sketch = np.zeros((self._size, self.dim if gram == "sketch" else 0))
         self._cross = np.zeros((self.dim, self.outputs))
@@ -149,8 +150,7 @@ class Moments:
         rows[:-1] *= np.sqrt(w)[:, None]
         rows[-1] = np.sqrt(share) * step
         self._move(total, step)
-        full = self.gram == "full"
-        self._scatter += rows.T @ rows if full else np.einsum("ij,ij->j", rows, rows)
+        self._add_squares(rows)
         if self.gram == "sketch":
             S = _sketch.SparseSign(self._size, _ROWS, rng=self.seed)
             weighted = X * np.sqrt(w)[:, None]
@@ -160,6 +160,17 @@ class Moments:
             self._cross += (X * w[:, None]).T @ Y
             self._sum_outputs += w @ Y
             self._outputs_squared += w @ Y**2
+
+    def _add_squares(self, rows: NDArray[np.float64]) -> None:
+        if self.gram != "full":
+            self._scatter += np.einsum("ij,ij->j", rows, rows)
+            return
+        if not self._scatter.flags.writeable:
+            raise ValueError("these moments are read-only: they share the memory of others")
+        from scipy.linalg.blas import dsyrk
+
+        both = self._scatter.T  # in Fortran order
+        self._scatter = dsyrk(1.0, rows.T, beta=1.0, c=both, lower=1, overwrite_c=1).T
 
     def _step(self, total: float, mean: NDArray[Any]) -> tuple[NDArray[Any], float]:
         """``mu' - mu`` and ``w w' / (w + w')``: what joining other rows adds to the scatter."""
@@ -208,7 +219,7 @@ class Moments:
         """``E[(x - mu)(x - mu)^T]``, shape (dim, dim); of a sketch, an estimate."""
         if self.gram == "full":
             self._require_rows()
-            return np.asarray(self._scatter / self.weight)
+            return _mirrored(self._scatter / self.weight)
         return self.second_moment() - np.outer(self.mean, self.mean)
 
     def second_moment(self) -> NDArray[np.float64]:
@@ -296,6 +307,16 @@ class _Stored(Result):
 
     def to_dict(self) -> dict[str, Any]:
         return {"state": self.state}
+
+
+def _mirrored(S: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Overwrite the lower triangle by the upper one, in blocks that stay in the cache."""
+    for i in range(0, len(S), _BLOCK):
+        rows = slice(i, i + _BLOCK)
+        upper = np.triu(S[rows, rows])
+        S[rows, rows] = upper + np.triu(upper, 1).T
+        S[i + _BLOCK :, rows] = S[rows, i + _BLOCK :].T
+    return S
 
 
 def _require_real(X: NDArray[Any], name: str) -> None:
