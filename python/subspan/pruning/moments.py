@@ -167,6 +167,8 @@ class Moments:
             return
         if not self._scatter.flags.writeable:
             raise ValueError("these moments are read-only: they share the memory of others")
+        if self.dim == 0:  # BLAS takes no matrix without rows
+            return
         from scipy.linalg.blas import dsyrk
 
         both = self._scatter.T  # in Fortran order
