@@ -17,10 +17,6 @@ from .linear import bias_of, to_numpy, weight_of, with_rows, with_weights
 from .report import LayerReport
 from .request import Request
 
-Change = tuple[
-    str, torch.nn.Module, NDArray[np.int64]
-]  # level-2 layer, its successor, kept channels
-
 
 def repair_mode(layer: torch.nn.Module, request: Request) -> str:
     """How the second matrix makes up for lost units."""
@@ -63,8 +59,8 @@ def prune_units_of(
 
 def apply_units(
     block: torch.nn.Module, family: Family, pruned: arrays.PrunedUnits, edits: Edits
-) -> Change:
-    """Make the layers of a block smaller."""
+) -> torch.nn.Module:
+    """Make the layers of a block smaller; the new second one is returned."""
     layer = block.get_submodule(family.level2)
     bias = None if pruned.bias is None else torch.as_tensor(pruned.bias)
     new = with_weights(layer, torch.as_tensor(pruned.W), bias)
@@ -76,7 +72,7 @@ def apply_units(
             smaller = with_weights(smaller, weight_of(smaller), torch.zeros(len(pruned.keep)))
         edits.replace(block, name, smaller)
     edits.replace(block, family.level2, new)
-    return family.level2, new, pruned.keep
+    return new
 
 
 def prune_heads_of(
@@ -111,8 +107,8 @@ def apply_heads(
     pruned: arrays.PrunedUnits,
     plan: HeadPlan,
     edits: Edits,
-) -> Change:
-    """Cut heads out of the projections of a block."""
+) -> torch.nn.Module:
+    """Cut heads out of the projections of a block; the new one that reads them is returned."""
     shared = plan.key_rows(pruned.keep)
     for name, rows in zip(family.qkv, (pruned.keep, shared, shared), strict=True):
         edits.replace(block, name, with_rows(block.get_submodule(name), rows))
@@ -125,7 +121,7 @@ def apply_heads(
     for name, value in sizes.items():
         if hasattr(owner, name):
             edits.set(owner, name, value)
-    return family.output, new, pruned.keep
+    return new
 
 
 def mask_block(

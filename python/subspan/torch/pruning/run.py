@@ -181,8 +181,8 @@ class Run:
         self, block: torch.nn.Module, name: str, part: PrunedUnits, edits: Edits
     ) -> torch.nn.Module:
         if name == self.family.level2:
-            return apply_units(block, self.family, part, edits)[1]
-        return apply_heads(block, self.family, part, self._head_plan(), edits)[1]
+            return apply_units(block, self.family, part, edits)
+        return apply_heads(block, self.family, part, self._head_plan(), edits)
 
     def _in_sequence(self, pair: Pair, number: int, k: int, edits: Edits) -> None:
         """Prune a block that sees what the pruned ones give, towards what the dense ones gave."""
