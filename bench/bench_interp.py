@@ -99,7 +99,9 @@ def _contender(
     setting = name if name in FACTORS else setting
     limit = RELATIVE[setting]
     if optimum is not None:
-        limit = FACTORS[setting] * optimum + 1000 * float(np.finfo(A.dtype).eps)
+        # Coefficients of order one, each with a rounding: their norm times eps, where the optimum is below.
+        rounding = 1000 + 2 * np.sqrt(k * (A.shape[1] - k))
+        limit = FACTORS[setting] * optimum + rounding * float(np.finfo(A.dtype).eps)
     return Contender(
         name,
         lambda seed: call(A, k, seed),
