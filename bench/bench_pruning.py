@@ -2,7 +2,7 @@
 
 Sizes are those of SmolLM2-135M at 25 %: 1152 of 1536 units stay, 576 outputs. Peers: the same backward
 elimination in numpy, one unit at a time, and LAPACK's column-pivoted QR of the activations by SciPy, which is
-how Chee et al. prune. With PyTorch and transformers, a whole network of that size is pruned as well, beside
+how Chee et al. prune. With PyTorch and transformers, ten blocks of that size are pruned as well, beside
 the passes of the data through it that it takes.
 """
 
@@ -91,7 +91,7 @@ def run(results: Results, options: Options) -> None:
         results.start(case)
         one_case(case, results, options)
     network = (
-        NetworkCase(2, 48, 96, 6, 1280) if options.small else NetworkCase(30, 576, 1536, 9, 8192)
+        NetworkCase(2, 48, 96, 6, 1280) if options.small else NetworkCase(10, 576, 1536, 9, 8192)
     )
     wanted = options.chosen([network])
     if wanted and installed("torch", "pruning") and installed("transformers", "pruning"):
