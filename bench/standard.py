@@ -36,6 +36,7 @@ STANDARD: dict[str, tuple[str, ...]] = {
     "chunks": ("chunks: 100000 x 1000, 8000 rows each, k=50",),
     "batch": ("1000 of 100 x 64, float64, k=10",),
     "selection": ("1000 of 100000 rows of 128 numbers, float32",),
+    "pruning": ("one module: 1152 of 1536 units, 576 outputs, 6144 tokens",),
     "w2s": ("pairs: 1000000 rows of 768 and 512 features, float32",),
 }
 # The suites whose results stand in the README.
