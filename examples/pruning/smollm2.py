@@ -217,13 +217,15 @@ def language_model(cache: Path) -> tuple[Any, Any]:
 
 
 def main() -> None:
-    """Compute unless told not to, then write the page."""
+    """Compute unless told not to, then write the page, interrupted or not."""
     options = arguments()
-    if not options.page:
-        runs = Runs(options)
-        for seed, job in jobs(options):
-            runs.one(seed, job)
-    page.write(options.out)
+    try:
+        if not options.page:
+            runs = Runs(options)
+            for seed, job in jobs(options):
+                runs.one(seed, job)
+    finally:  # what is there when somebody loses patience
+        page.write(options.out)
 
 
 if __name__ == "__main__":
