@@ -31,6 +31,11 @@ STUBTEST = (
 )
 # numpy and SciPy bring a BLAS thread pool each; idle workers of one must not hold the cores.
 THREADS = {"OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", "10")}
+# Tests of upper layers and pages: what native code they reach, other tests reach more of.
+NOT_NATIVE = (
+    *("bench", "cli*", "demo", "docs", "examples", "plots", "readme", "release", "workflows"),
+    "w2s_*",
+)
 
 
 @nox.session(venv_backend="none")
@@ -70,7 +75,7 @@ def libraries(task: nox.Session) -> None:
 
 @nox.session
 def asan(task: nox.Session) -> None:
-    """Run the fast tests under the address and undefined-behaviour sanitizers."""
+    """Run the fast tests of what is native under the address and undefined-behaviour sanitizers."""
     # Without the fake device, which runs the same code once more and guards its own memory.
     task.install(
         ".[test]",
@@ -88,6 +93,7 @@ def asan(task: nox.Session) -> None:
     )
     task.run(
         *("python", "-m", "pytest", "-n", "2", "-s", "-m", "not slow"),
+        *(f"--ignore-glob=tests/test_{name}.py" for name in NOT_NATIVE),
         *task.posargs,
         env={
             **THREADS,
