@@ -382,6 +382,15 @@ def test_the_pruned_model_has_memory_of_its_own(model, options, dtype):
     assert torch.equal(output(model, data), before)
 
 
+def test_layers_that_share_weights_with_pruned_ones_are_copied(llama):
+    first, second = (block.mlp for block in llama.model.layers)
+    second.up_proj.weight = first.up_proj.weight
+    report = prune_model(llama, inputs_for(llama), sparsity=0.25, method="obs", blocks=[1])
+    stays = report.model.model.layers[0].mlp.up_proj.weight
+    assert torch.equal(stays, first.up_proj.weight)
+    assert stays.data_ptr() != first.up_proj.weight.data_ptr()
+
+
 @pytest.mark.parametrize("options", [{}, {"sequential": True}, {"heads": 0.5}], ids=str)
 def test_the_moments_of_one_block_are_in_memory_at_a_time(options):
     # Arrays alone are traced, not tensors: what grows with the blocks must be far below one Gram matrix.

@@ -125,3 +125,5 @@ def test_moments_of_some_targets_are_read_only(rng):
     with pytest.raises(ValueError, match="read-only"):
         part.update(X, Y[:, 2:5])
     np.testing.assert_array_equal(whole.second_moment(), before)
+    assert (part.n, whole.n) == (50, 50)
+    np.testing.assert_array_equal(part.mean, whole.mean)

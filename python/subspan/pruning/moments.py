@@ -114,8 +114,11 @@ class Moments:
         Raises
         ------
         ValueError
-            If shapes do not fit or an entry is not finite; nothing is then added.
+            If shapes do not fit, an entry is not finite, or these are moments of some of the targets of
+            others, to be read only; nothing is then added.
         """
+        if not self._scatter.flags.writeable:
+            raise ValueError("these moments are read-only: they share the memory of others")
         X = as_array(X, "X")
         if X.ndim != 2 or X.shape[1] != self.dim:
             raise ValueError(f"X has shape {X.shape}; expected (rows, {self.dim})")
@@ -165,8 +168,6 @@ class Moments:
         if self.gram != "full":
             self._scatter += np.einsum("ij,ij->j", rows, rows)
             return
-        if not self._scatter.flags.writeable:
-            raise ValueError("these moments are read-only: they share the memory of others")
         if self.dim == 0:  # BLAS takes no matrix without rows
             return
         from scipy.linalg.blas import dsyrk

@@ -182,12 +182,15 @@ def prune_model(
 
 
 def _working_copy(model: Any, family: Family, request: Request) -> Any:
-    """A copy of all but the parameters of layers that will be replaced: they are shared until then."""
+    """A copy of all but the parameters that only layers to be replaced have: shared until then."""
     whole = request.heads or not request.structured
     names = linear_names(family) if whole else (*family.level1, family.level2)
     blocks = blocks_of(model, family)
-    layers = [blocks[n].get_submodule(name) for n in request.blocks for name in names]
-    return copy.deepcopy(model, {id(p): p for layer in layers for p in layer.parameters()})
+    layers = {blocks[n].get_submodule(name) for n in request.blocks for name in names}
+    others = (part for part in model.modules() if part not in layers)
+    stay = {id(p) for part in others for p in part.parameters(recurse=False)}
+    replaced = (p for layer in layers for p in layer.parameters() if id(p) not in stay)
+    return copy.deepcopy(model, {id(p): p for p in replaced})
 
 
 def _measured(
