@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -493,6 +494,31 @@ def test_perplexity_counts_every_token_once(llama):
     rows = perplexity(llama, ids.view(5, 10))
     assert rows.tokens == 45
     assert pruning.perplexity is perplexity
+
+
+class Bigram(torch.nn.Module):
+    """A large vocabulary: one likely word, and 50,000 others that weigh as much together."""
+
+    config = SimpleNamespace(max_position_embeddings=64)
+
+    def __init__(self):
+        super().__init__()
+        logits = torch.zeros(3, 50_000)
+        logits[:, 7] = 10.8
+        self.table = torch.nn.Parameter(logits)
+
+    def get_input_embeddings(self):
+        return SimpleNamespace(num_embeddings=len(self.table))
+
+    def forward(self, ids):
+        return SimpleNamespace(logits=self.table[ids])
+
+
+def test_a_large_vocabulary_costs_no_accuracy():
+    """Added one by one in single precision, 50,000 exponentials would all round the same way."""
+    model, ids = Bigram(), torch.arange(40) % 3
+    expected = float(reference_nll(model, ids, 0).mean())
+    np.testing.assert_allclose(perplexity(model, ids).nll, expected, rtol=3e-6)
 
 
 def test_bad_texts_are_named(llama):

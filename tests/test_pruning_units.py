@@ -18,6 +18,7 @@ from subspan.pruning import (
     reconstruct,
     select_units,
 )
+from subspan.pruning.blas import apply, inner, lower_gram, product
 from subspan.pruning.elimination import eliminate
 from subspan.pruning.select import METHODS
 
@@ -464,3 +465,17 @@ def test_balance_that_does_not_fit_is_refused():
             pruning.select_units(W, M, 2, groups=groups, balance=balance)
     with pytest.raises(ValueError, match="goes with groups"):
         pruning.select_units(W, M, 2, balance=[0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(3, 4, 5), (1, 7, 1), (0, 2, 3), (2, 0, 3), (2, 3, 0)])
+def test_products_in_every_layout(m, k, n):
+    rng = np.random.default_rng(0)
+    layouts = (np.ascontiguousarray, np.asfortranarray, lambda X: np.repeat(X, 2, axis=1)[:, ::2])
+    for first, second in itertools.product(layouts, repeat=2):
+        A, B = first(rng.standard_normal((m, k))), second(rng.standard_normal((k, n)))
+        np.testing.assert_allclose(product(A, B), A @ B, atol=1e-14)
+        np.testing.assert_allclose(
+            apply(A, np.arange(k) + 0.5), A @ (np.arange(k) + 0.5), atol=1e-14
+        )
+        np.testing.assert_allclose(inner(product(A, B), A @ B), ((A @ B) ** 2).sum(), rtol=1e-14)
+        np.testing.assert_allclose(lower_gram(A), np.tril(A.T @ A), atol=1e-14)

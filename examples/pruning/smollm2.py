@@ -9,6 +9,7 @@ on two cores; ``--seeds 1 --sparsity 0.25 --parts units`` is the part that matte
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from subspan.torch.pruning import (
     perplexity,
     prune_model,
 )
+from torch.utils import mkldnn
 
 LENGTH = 128  # tokens of a window
 UNIT_METHODS = (
@@ -99,6 +101,11 @@ def divided(texts: list[str], seed: int) -> tuple[list[str], list[str]]:
     return [calibrate[i] for i in order.tolist()[: len(calibrate) // 2]], held_out
 
 
+def measured(model: torch.nn.Module, tokens: torch.Tensor) -> Perplexity:
+    """Perplexity in single precision, the linear layers by oneDNN: twice as fast as MKL on some CPUs."""
+    return perplexity(mkldnn.to_mkldnn(copy.deepcopy(model)), tokens)
+
+
 def row_of(job: Job, report: Any, before: Perplexity, after: Perplexity) -> Job:
     """What one pruning did."""
     errors = [layer.held_out for layer in report.layers if layer.held_out is not None]
@@ -143,7 +150,7 @@ class Runs:
         self.seed = -1
         _, held_out = divided(self.texts, 0)
         self.test = windows(self.tokenizer, held_out, options.evaluation)
-        self.before = perplexity(self.model, self.test, batch_size=16)
+        self.before = measured(self.model, self.test)
         if not self.rows:
             about = {
                 "method": "dense",
@@ -198,7 +205,7 @@ class Runs:
             data = self.calibration(seed, self.options.calibration)
             options["budget"] = measure_budget(self.model, data, given, job["sparsity"])
         report = prune_model(self.model, given, bias=True if flap else "auto", rng=seed, **options)
-        after = perplexity(report.model, self.test, batch_size=16)
+        after = measured(report.model, self.test)
         row = row_of(key, report, self.before, after)
         if job == {"sparsity": 0.25, "method": "obs", "reconstruct": True}:
             speed = compare_speed(self.model, report.model, self.test[:8])

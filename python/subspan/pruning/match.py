@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._array import as_tolerance, library_of, to_caller
+from .blas import apply, inner, product
 from .damping import factor, scale_of, solve
 from .exceptions import NotEnoughSamples, SingularMoments
 from .inputs import Array, as_kept, real_array
@@ -137,14 +138,14 @@ class _Targets:
         if self.free:
             S, cross = S - np.outer(self.x, self.x), cross - np.outer(self.t, self.x)
         if damping < np.inf and self.scale > 0:
-            change = solve(factor(S, damping * self.scale), (cross - W @ S).T).T
-        shift = self.t - (W + change) @ self.x if self.free else np.zeros(len(W))
+            change = solve(factor(S, damping * self.scale), (cross - product(W, S)).T).T
+        shift = self.t - apply(W + change, self.x) if self.free else np.zeros(len(W))
         return change, shift
 
     def loss(self, W: Array, shift: Array) -> float:
         """``E |t - W x - shift|^2``."""
-        fitted = float(np.einsum("ij,ij->", W @ self.S - 2 * self.cross, W))
-        moved = float(shift @ (shift - 2 * (self.t - W @ self.x)))
+        fitted = inner(product(W, self.S) - 2 * self.cross, W)
+        moved = float(shift @ (shift - 2 * (self.t - apply(W, self.x))))
         return max(self.energy + fitted + moved, 0.0)
 
     def share(self, W: Array, shift: Array) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._array import as_tolerance, library_of, to_caller
 from ..exceptions import callers_level
+from .blas import apply, inner, product
 from .damping import factor, scale_of, solve
 from .exceptions import FewSamples, NotEnoughSamples, SingularMoments
 from .inputs import Array, Indices, as_kept, others, real_array, second_moment_of
@@ -106,6 +107,7 @@ def reconstruct(
     module = _Module(wide, as_kept(keep, m), _Rows.of(moments, m, with_bias), with_bias)
     test = None if held_out is None else _Rows.of(held_out, m, with_bias, "held_out")
     tried: dict[str, float] = {}
+    fitted = None
     if mode in ("none", "bias"):
         chosen = np.inf
     elif isinstance(damping, str):
@@ -114,11 +116,11 @@ def reconstruct(
         module.warn_few(test)
         chosen = DEFAULT_DAMPING
         if test is not None:
-            chosen, tried = _best(module, test, test.energy(wide))
+            chosen, fitted, tried = _best(module, test, test.energy(wide))
     else:
         chosen = np.inf if damping == np.inf else as_tolerance(damping, "damping")
         module.require_rows(chosen)
-    change, shift = module.fit(chosen)
+    change, shift = module.fit(chosen) if fitted is None else fitted
     predicted = _predict(module, test, change, shift)
     new_bias = None if b is None else np.array(b)
     if with_bias:
@@ -165,7 +167,7 @@ class _Module:
         self.mean = rows.mean if with_bias else None
         C = rows.S if self.mean is None else rows.S - np.outer(self.mean, self.mean)
         self.among = C[np.ix_(kept, kept)]
-        self.owed = W[:, self.lost] @ C[np.ix_(self.lost, kept)]
+        self.owed = product(W[:, self.lost], C[np.ix_(self.lost, kept)])
         self.scale = scale_of(self.among)
 
     def require_rows(self, damping: float) -> None:
@@ -192,7 +194,9 @@ class _Module:
             change = solve(L, self.owed.T).T
         shift = np.zeros(len(self.W))
         if self.mean is not None:
-            shift = self.W[:, self.lost] @ self.mean[self.lost] - change @ self.mean[self.kept]
+            shift = apply(self.W[:, self.lost], self.mean[self.lost]) - apply(
+                change, self.mean[self.kept]
+            )
         return change, shift
 
     def dropped(self, rows: _Rows) -> float:
@@ -205,7 +209,7 @@ class _Module:
         E[:, self.kept] = -change
         squared = rows.energy(E)
         if rows.mean is not None and shift.any():
-            squared += float(shift @ (shift - 2 * (E @ rows.mean)))
+            squared += float(shift @ (shift - 2 * apply(E, rows.mean)))
         return max(squared, 0.0)
 
 
@@ -218,31 +222,37 @@ class _Trial:
     def __init__(self, module: _Module, rows: _Rows) -> None:
         kept, lost = module.kept, module.lost
         self.among = rows.S[np.ix_(kept, kept)]
-        self.owed = module.W[:, lost] @ rows.S[np.ix_(lost, kept)]
+        self.owed = product(module.W[:, lost], rows.S[np.ix_(lost, kept)])
         self.dropped = module.dropped(rows)
         self.mean, self.kept = rows.mean, kept
         self.missing = np.zeros(len(module.W))
         if rows.mean is not None:
-            self.missing = module.W[:, lost] @ rows.mean[lost]
+            self.missing = apply(module.W[:, lost], rows.mean[lost])
 
     def loss(self, change: Array, shift: Array) -> float:
-        squared = self.dropped + _inner(change, self.among) - 2 * float(np.vdot(change, self.owed))
-        if self.mean is not None:
-            squared += float(shift @ (shift - 2 * (self.missing - change @ self.mean[self.kept])))
+        squared = self.dropped + _inner(change, self.among) - 2 * inner(change, self.owed)
+        if self.mean is not None and shift.any():
+            left = self.missing - apply(change, self.mean[self.kept])
+            squared += float(shift @ (shift - 2 * left))
         return squared
 
 
-def _best(module: _Module, test: _Rows, reference: float) -> tuple[float, dict[str, float]]:
-    """The damping with the least held-out error; the larger of equal ones."""
-    errors: dict[float, float] = {}
+def _best(
+    module: _Module, test: _Rows, reference: float
+) -> tuple[float, tuple[Array, Array], dict[str, float]]:
+    """The damping with the least held-out error, the larger of equal ones; its fit; the errors of all."""
+    chosen, fitted = np.inf, module.fit(np.inf)
     trial = _Trial(module, test)
-    for damping in (np.inf, *reversed(GRID)):
+    errors = {chosen: trial.loss(*fitted)}
+    for damping in reversed(GRID):
         try:
-            errors[damping] = trial.loss(*module.fit(damping))
+            candidate = module.fit(damping)
         except SingularMoments:
             break  # less damping is no better
-    tried = {f"{d:g}": _share(e, reference) for d, e in errors.items()}
-    return min(errors, key=errors.__getitem__), tried
+        errors[damping] = trial.loss(*candidate)
+        if errors[damping] < errors[chosen]:
+            chosen, fitted = damping, candidate
+    return chosen, fitted, {f"{d:g}": _share(e, reference) for d, e in errors.items()}
 
 
 def _predict(module: _Module, test: _Rows | None, change: Array, shift: Array) -> PredictedError:
@@ -264,7 +274,7 @@ def _predict(module: _Module, test: _Rows | None, change: Array, shift: Array) -
 
 def _inner(W: Array, S: Array) -> float:
     """``tr(W S W^T)``."""
-    return float(np.vdot(W @ S, W))
+    return inner(product(W, S), W)
 
 
 def _share(part: float, whole: float) -> float:

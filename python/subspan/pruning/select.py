@@ -10,6 +10,7 @@ import numpy as np
 from .._array import as_tolerance, library_of, to_caller
 from .._rng import seed_word
 from . import scores as _scores
+from .blas import lower_gram, product
 from .damping import factor, inverse, inverse_lower, scale_of
 from .elimination import eliminate
 from .exceptions import NotEnoughSamples
@@ -184,22 +185,13 @@ def _backward(
     L = factor(S, added) if added > 0 or S.any() else np.eye(m, order="F")
     steps = len(units) - k
     if len(units) == m and classes is None:
-        order, gains, scores = eliminate(inverse_lower(L), _gram(W), steps, largest=False)
+        order, gains, scores = eliminate(inverse_lower(L), lower_gram(W), steps, largest=False)
     else:
         order, gains, scores = eliminate_groups(
             inverse(L), W, units, steps, largest=False, balance=classes
         )
     scores[order] = gains
     return order, scores
-
-
-def _gram(W: Array) -> Array:
-    """Lower triangle of ``W^T W``, in Fortran order."""
-    from scipy.linalg.blas import dsyrk
-
-    return (
-        np.asarray(dsyrk(1.0, W.T, lower=1)) if W.size else np.zeros((W.shape[1],) * 2, order="F")
-    )
 
 
 def _forward(
@@ -220,7 +212,9 @@ def _forward(
         D = W if method == "output" else np.diag(weights)
         order, gains, scores = eliminate_groups(S, D @ S, units, k, largest=True, balance=classes)
     elif method == "output":
-        order, gains, scores = eliminate(np.array(S, order="F"), _gram(W @ S), k, largest=True)
+        order, gains, scores = eliminate(
+            np.array(S, order="F"), lower_gram(product(W, S)), k, largest=True
+        )
     else:
         return _pivots(S * np.outer(weights, weights), k, pivoting, seed)
     scores[order] = gains

@@ -158,7 +158,10 @@ def _losses(model: Any, batch: torch.Tensor) -> torch.Tensor:
     device = next(model.parameters()).device
     batch = batch.to(device)
     with torch.no_grad():
-        logits = model(batch).logits[:, :-1].float()
-    return torch.nn.functional.cross_entropy(
-        logits.transpose(1, 2), batch[:, 1:], reduction="none"
-    ).double()
+        logits = model(batch).logits.float()
+    # The last position predicts nothing; a target for it spares a copy of all logits.
+    targets = batch.roll(-1, dims=1)
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="none"
+    )
+    return losses.view(batch.shape)[:, :-1].double()
