@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -438,3 +439,15 @@ def test_select_complains_in_one_line(candidates, capsys, words, message):
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_interrupted_before_it_begins(monkeypatch, capsys):
+    """Ctrl-C while NumPy is still being loaded."""
+
+    class Loading(types.ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "numpy.linalg", Loading("numpy.linalg"))
+    assert cli.main(["config"]) == 130
+    assert capsys.readouterr() == ("", "subspan: error: interrupted\n")

@@ -58,6 +58,9 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[int, Job]]:
         if "units" in options.parts:
             for share in options.sparsity:
                 yield from ((seed, job) for job in unit_jobs(share))
+            for share in options.sparsity:  # dear: a forward pass for every block
+                job = {"sparsity": share, "method": "obs", "reconstruct": True}
+                yield seed, {**job, "budget": "measured"}
         if seed == 0 and "masks" in options.parts:
             for share in options.masked:
                 for method in MASK_METHODS:
@@ -71,9 +74,8 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[int, Job]]:
 
 
 def unit_jobs(share: float) -> Iterator[Job]:
-    """All ways to remove this share of the units."""
+    """All ways to remove this share of the units of every module."""
     yield {"sparsity": share, "method": "obs", "reconstruct": True}
-    yield {"sparsity": share, "method": "obs", "reconstruct": True, "budget": "measured"}
     for repair in (False, True):
         for method in UNIT_METHODS:
             if (method, repair) != ("obs", True):

@@ -42,6 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     subspan ...
     0
     """
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run it, and turn what goes wrong into a line and an exit code."""
     from numpy.linalg import LinAlgError
 
     from ..exceptions import DeviceUnavailable
@@ -65,8 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         DeviceUnavailable,
     ) as problem:
         return _complain(problem, BAD_INPUT)
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
     return code
 
 
