@@ -26,8 +26,13 @@ def cell(rows: Sequence[Row]) -> str:
     values = [row["ratio"] for row in rows]
     if not values:
         return ""
-    mean = f"{sum(values) / len(values):.3g}" if max(values) < 1000 else "> 1000"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.3g} to {max(values):.3g})"
+    least, mean, most = map(number, (min(values), sum(values) / len(values), max(values)))
+    return mean if least == most else f"{mean} ({least} to {most})"
+
+
+def number(ratio: float) -> str:
+    """Three digits, as far as anybody cares."""
+    return f"{ratio:.3g}" if ratio < 1000 else "> 1000"
 
 
 def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
@@ -38,15 +43,12 @@ def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]
     return found
 
 
-def table(rows: Sequence[Row], shares: Sequence[float], key: str = "sparsity") -> list[str]:
-    """Methods down; shares, dropped and repaired, across."""
-    by = grouped(rows, "method", key, "reconstruct")
-    kinds = ((False, "dropped"), (True, "repaired"))
-    columns = [(share, repair) for share in shares for repair, _ in kinds]
-    titles = [f"{share:.0%} {name}" for share in shares for _, name in kinds]
-    lines = [f"| method | {' | '.join(titles)} |", "| --- |" + " ---: |" * len(titles)]
+def table(rows: Sequence[Row], title: str) -> list[str]:
+    """Methods down; dropped and repaired across."""
+    by = grouped(rows, "method", "reconstruct")
+    lines = [f"| {title} | dropped | repaired |", "| --- | ---: | ---: |"]
     for method in dict.fromkeys(row["method"] for row in rows):
-        cells = [cell(by.get((method, share, repair), [])) for share, repair in columns]
+        cells = [cell(by.get((method, repair), [])) for repair in (False, True)]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return lines
 
@@ -71,17 +73,18 @@ def unit_tables(rows: Sequence[Row]) -> list[str]:
         f"{dense['calibration']} tokens, a fifth of them held out. Ratios to the dense perplexity"
         + (f"; where there is a range, mean of {seeds} calibration sets." if seeds > 1 else "."),
         "",
-        "Share of the units of every feed-forward module removed:",
-        "",
-        *table(units, sorted({r["sparsity"] for r in units})),
+        "Units of the feed-forward modules removed, the same share of each but for measured widths:",
     ]
+    for share in sorted({r["sparsity"] for r in units}):
+        of_share = [r for r in units if r["sparsity"] == share]
+        lines += ["", *table(of_share, f"{share:.0%} of the units")]
     fast = [r for r in units if "speedup" in r]
     if fast:
         speed = sum(r["speedup"] for r in fast) / len(fast)
         lines += ["", f"A forward pass of the model with 25 % less is {speed:.2f} times as fast."]
     if heads:
         lines += ["", "Attention heads removed, one of the three that share keys and values:", ""]
-        lines += table(heads, [heads[0]["heads"]], "heads")
+        lines += table(heads, f"{heads[0]['heads']:.0%} of the heads")
     if masks:
         shares = sorted({r["sparsity"] for r in masks})
         by = grouped(masks, "method", "sparsity")
