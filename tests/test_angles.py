@@ -241,6 +241,7 @@ def test_sines_fall_with_power_iterations_and_width():
 
 
 @pytest.mark.slow
+@pytest.mark.host_only  # the iteration is the reference's
 @pytest.mark.parametrize("name", SPECTRA)
 @pytest.mark.parametrize(("q", "dtype"), [(0, "float64"), (1, "float64"), (1, "complex128")])
 def test_prior_bounds_fail_no_more_often_than_claimed(name, q, dtype, rng):
@@ -682,6 +683,7 @@ def test_recommend_on_the_published_example(rng):
 
 
 @pytest.mark.slow
+@pytest.mark.host_only  # the iteration is the reference's
 def test_recommend_agrees_with_the_best_split_that_is_measured(rng):
     n, k, agreed, cases = 200, 6, 0, 0
     for gap in (1.02, 1.1, 1.3, 1.6, 2.5):

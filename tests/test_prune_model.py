@@ -1,6 +1,7 @@
 """Pruning of whole transformers: smaller, loadable, as predicted, and all or nothing."""
 
 import json
+import time
 import tracemalloc
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from subspan.torch.pruning import (  # noqa: E402
     perplexity,
     prune_model,
     save_pruned,
+    unit_seconds,
 )
 
 pytestmark = pytest.mark.host_only
@@ -773,6 +775,15 @@ def test_budgets_that_do_not_fit_are_refused(llama):
     ]:
         with pytest.raises(ValueError, match=match):
             prune_model(llama, data, sparsity=0.25, method="obs", budget=budget)
+    for options, match in [
+        ({}, "has no part in budget='uniform'"),
+        ({"budget": [40, 40]}, "has no part in budget"),
+        ({"budget": "global", "blocks": [1]}, "2 entries; expected one for each of 1"),
+        ({"budget": "global", "unit_costs": [1, 0]}, "2 positive numbers"),
+        ({"budget": "measured", "unit_costs": [1, np.nan]}, "2 positive numbers"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            prune_model(llama, data, sparsity=0.25, **{"unit_costs": [1, 2], **options})
     for budget in ("global", "measured", [40, 40]):
         with pytest.raises(ValueError, match="goes with structured=True"):
             prune_model(llama, data, sparsity=0.5, method="wanda", structured=False, budget=budget)
@@ -781,3 +792,38 @@ def test_budgets_that_do_not_fit_are_refused(llama):
         prune_model(llama, statistics, sparsity=0.25, method="obs", budget="measured")
     with pytest.raises(ValueError, match="fewer than five rows"):
         prune_model(llama, data[:4], sparsity=0.25, method="obs", budget="measured")
+
+
+@pytest.mark.parametrize("budget", ["global", "measured"])
+def test_what_units_cost_decides_where_they_leave(llama, budget):
+    data, kept = inputs_for(llama, 60), {}
+    for costs in ((8.0, 1.0), (1.0, 8.0)):
+        report = prune_model(
+            llama, data, sparsity=0.25, method="obs", budget=budget, unit_costs=costs, rng=0
+        )
+        kept[costs] = [layer.after for layer in report.layers]
+        removed = sum(c * (48 - k) for c, k in zip(costs, kept[costs], strict=True))
+        assert removed >= 0.25 * 48 * 9
+        assert report.settings["unit_costs"] == list(costs)
+    assert kept[8.0, 1.0][0] < kept[1.0, 8.0][0]
+    assert kept[8.0, 1.0][1] > kept[1.0, 8.0][1]
+
+
+def test_the_time_of_a_unit_is_that_of_its_layers(model, monkeypatch):
+    """One that waits for five milliseconds."""
+    from subspan.torch.pruning.architecture import FAMILIES, blocks_of
+
+    family = FAMILIES[model.config.model_type]
+    layer = blocks_of(model, family)[1].get_submodule(family.level1[0])
+    forward = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda x: (time.sleep(5e-3), forward(x))[1])
+    data = inputs_for(model, 4)
+    quick, slow = unit_seconds(model, data)
+    assert slow >= 5e-3 / 48
+    assert 0 < quick < slow
+    assert unit_seconds(model, data, blocks=[1], repeats=1)[0] >= 5e-3 / 48
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    with pytest.raises(ValueError, match="repeats=0"):
+        unit_seconds(model, data, repeats=0)
+    with pytest.raises(ValueError, match=r"blocks=\(2,\) must lie in"):
+        unit_seconds(model, data, blocks=[2])

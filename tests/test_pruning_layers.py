@@ -229,6 +229,10 @@ def test_global_budgets_spare_the_sensitive_layer_and_count_costs():
     assert allocate_budget([cheap, dear], 0.4, min_keep=0.1) == [2, 10]
     assert allocate_budget([cheap, dear], 0.4, rule="uniform") == [6, 6]
     assert allocate_budget([cheap, cheap], 0.3, unit_costs=[1, 3], min_keep=0.5) == [10, 6]
+    # Standardized losses are below zero for half of the units: no price per cost.
+    spread = np.arange(10.0)
+    found = allocate_budget([spread, spread], 0.4, unit_costs=[8, 1], rule="standardized")
+    assert found == [6, 6]
     with pytest.raises(ValueError, match="unit_costs"):
         allocate_budget([cheap], 0.4, unit_costs=[0])
     with pytest.raises(ValueError, match="sparsity"):

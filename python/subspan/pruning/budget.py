@@ -35,8 +35,8 @@ def allocate_budget(
         Of one unit of each layer: parameters, operations or measured time; 1 by default.
     rule : {"global", "uniform", "standardized"}
         "uniform": the same share everywhere. "global": the units of least loss per cost, wherever they
-        are. "standardized": the same after the losses of each layer have been given mean 0 and variance 1
-        (FLAP), which need not be comparable then.
+        are. "standardized": the units of least loss after the losses of each layer have been given mean 0 and
+        variance 1 (FLAP), which need not be comparable then; costs only count towards the total.
     min_keep : float
         Share of its units that every layer keeps at least.
     multiple_of : int
@@ -74,7 +74,9 @@ def allocate_budget(
         ]
     steps = []
     for layer, (loss, cost) in enumerate(zip(layers, costs, strict=True)):
-        steps += _steps(layer, _prepared(loss, rule), float(cost), min_keep, multiple_of)
+        # A standardized loss may be negative: per cost, it would say the opposite.
+        per = float(cost) if rule == "global" else 1.0
+        steps += _steps(layer, _prepared(loss, rule), per, min_keep, multiple_of)
     wanted = sparsity * sum(len(x) * c for x, c in zip(layers, costs, strict=True))
     kept = [len(x) for x in layers]
     removed = 0.0

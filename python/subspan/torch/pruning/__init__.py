@@ -7,7 +7,7 @@ from .prune_model import prune_model
 from .report import LayerReport, PruningReport
 from .saving import load_pruned, save_pruned
 from .sensitivity import measure_budget
-from .speed import Speed, compare_speed, forward_seconds
+from .speed import Speed, compare_speed, forward_seconds, unit_seconds
 from .statistics import ModelStatistics, collect_statistics
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "perplexity",
     "prune_model",
     "save_pruned",
+    "unit_seconds",
 ]

@@ -35,6 +35,7 @@ def prune_model(
     sequential: bool = False,
     blocks: Any = None,
     budget: str | Sequence[int] = "uniform",
+    unit_costs: Sequence[float] | None = None,
     multiple_of: int = 1,
     damping: float | str = "auto",
     bias: bool | str = "auto",
@@ -83,6 +84,9 @@ def prune_model(
         :func:`subspan.pruning.allocate_budget`, which in language models can mislead by far. Or the units
         that each block keeps. But for "uniform", widths differ and the model is saved by
         :func:`save_pruned`.
+    unit_costs : sequence of float, optional
+        What one unit of each block costs: parameters, operations or seconds (:func:`unit_seconds`); alike by
+        default. `sparsity` is then the share of the cost that the budget removes.
     multiple_of : int
         Widths are multiples of this.
     damping : float or "auto"
@@ -134,6 +138,7 @@ def prune_model(
         sparsity=float(sparsity), heads=float(heads), method=method, structured=structured,
         reconstruct=reconstruct, sequential=sequential, multiple_of=multiple_of,
         rule=budget if isinstance(budget, str) else tuple(int(k) for k in budget),
+        unit_costs=None if unit_costs is None else tuple(float(c) for c in unit_costs),
         damping=damping, pattern=pattern, bias=bias, seed=seed_word(rng),
         blocks=as_blocks(blocks, len(blocks_of(model, family))),
     )  # fmt: skip
@@ -174,6 +179,7 @@ def prune_model(
             "sparsity": sparsity, "heads": heads, "method": method, "structured": structured,
             "reconstruct": reconstruct, "sequential": sequential,
             "budget": request.rule if isinstance(request.rule, str) else list(request.rule),
+            "unit_costs": None if unit_costs is None else list(unit_costs),
             "damping": damping, "pattern": pattern, "rows": rows,
         },
         seconds=time.perf_counter() - start,
@@ -206,9 +212,9 @@ def _measured(
     )
     widths = measure_budget(
         model, calibration, statistics, request.sparsity, blocks=request.blocks,
-        multiple_of=request.multiple_of, batch_size=batch_size,
+        unit_costs=request.unit_costs, multiple_of=request.multiple_of, batch_size=batch_size,
     )  # fmt: skip
-    return dataclasses.replace(request, rule=tuple(widths))
+    return dataclasses.replace(request, rule=tuple(widths), unit_costs=None)
 
 
 def parameters_of(model: torch.nn.Module) -> int:

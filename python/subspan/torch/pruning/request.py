@@ -28,6 +28,7 @@ class Request:
     reconstruct: bool | str
     sequential: bool
     rule: str | tuple[int, ...]
+    unit_costs: tuple[float, ...] | None
     multiple_of: int
     damping: float | str
     pattern: str
@@ -72,6 +73,17 @@ class Request:
             raise ValueError(
                 f"budget={self.rule!r} goes with structured=True: masks have no widths"
             )
+        if self.unit_costs is not None:
+            if not isinstance(self.rule, str) or self.rule == "uniform":
+                raise ValueError(
+                    f"unit_costs has no part in budget={self.rule!r}; it goes with 'measured', 'global' or "
+                    "'standardized'"
+                )
+            if len(self.unit_costs) != len(self.blocks):
+                raise ValueError(
+                    f"unit_costs has {len(self.unit_costs)} entries; expected one for each of "
+                    f"{len(self.blocks)} blocks to prune"
+                )
         if isinstance(self.rule, str):
             if self.rule not in (*RULES, "measured"):
                 raise ValueError(

@@ -100,8 +100,9 @@ class Run:
         else:
             losses = self._losses()
         kept = allocate_budget(
-            losses, self.request.sparsity, rule=rule, multiple_of=self.request.multiple_of
-        )
+            losses, self.request.sparsity, rule=rule, unit_costs=self.request.unit_costs,
+            multiple_of=self.request.multiple_of,
+        )  # fmt: skip
         return dict(zip(chosen, kept, strict=True))
 
     def _width(self, number: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def measure_budget(
     sparsity: float,
     *,
     blocks: Any = None,
+    unit_costs: Sequence[float] | None = None,
     multiple_of: int = 1,
     batch_size: int = 4,
     progress: Any = None,
@@ -49,8 +51,10 @@ def measure_budget(
     statistics : ModelStatistics
         Of the model.
     sparsity : float
-        Share of all units to remove.
+        Share of all units to remove, or of their cost.
     blocks : iterable of int, optional
+    unit_costs : sequence of float, optional
+        What one unit of each of `blocks` costs, for instance :func:`unit_seconds`; alike by default.
     multiple_of : int
         Widths are multiples of this.
     progress : bool or callable, optional
@@ -89,8 +93,9 @@ def measure_budget(
     finally:
         model.train(was_training)
     return allocate_budget(
-        losses, sparsity, rule="global", min_keep=_least(sparsity), multiple_of=multiple_of
-    )
+        losses, sparsity, rule="global", unit_costs=unit_costs, min_keep=_least(sparsity),
+        multiple_of=multiple_of,
+    )  # fmt: skip
 
 
 def held_out_rows(batches: list[Batch]) -> list[Batch]:
