@@ -73,14 +73,18 @@ def models(task: nox.Session) -> None:
     task.run("python", "examples/pruning/fetch.py", success_codes=[0, 1])
     files = (
         *("test_prune_model", "test_pruning_real_model", "test_gradient_sketcher"),
-        *("test_trak_projector", "test_w2s_torch", "test_examples"),
+        *("test_trak_projector", "test_w2s_torch"),
     )
-    console = (
-        "tests/test_cli_process.py::test_prune",
-        "tests/test_cli_process.py::test_prune_a_damaged_model",
-    )
+    single = {
+        "test_cli_process": ("test_prune", "test_prune_a_damaged_model"),
+        "test_examples": (
+            "test_finetuning_on_chosen_texts_small",
+            "test_finetuning_reaches_a_minimum",
+        ),
+    }
+    nodes = (f"tests/{file}.py::{name}" for file, names in single.items() for name in names)
     task.run(
-        *("pytest", "-n", "2", *(f"tests/{name}.py" for name in files), *console, *task.posargs),
+        *("pytest", "-n", "2", *(f"tests/{name}.py" for name in files), *nodes, *task.posargs),
         env=THREADS,
     )
 

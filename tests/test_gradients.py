@@ -132,6 +132,7 @@ def test_factored_sketch_keeps_squared_lengths_on_average():
         assert found.var(ddof=1) <= 1.5 * variance + 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.host_only
 @pytest.mark.parametrize("coherent", [False, True])
 def test_four_nonzeros_embed_like_a_dense_operator(coherent):

@@ -37,6 +37,7 @@ def pool_of(X, n, rng, **options):
 # ---------------------------------------------------------------- the published data
 
 
+@pytest.mark.slow
 def test_the_mixture_is_the_published_one(mixture):
     assert np.bincount(mixture.clusters).tolist() == [82, 69, 389, 76, 406, 251, 427, 300]
     s2 = np.linalg.svd(mixture.X, compute_uv=False) ** 2
@@ -58,6 +59,7 @@ def test_moment_matching_on_the_mixture(mixture, n):
     assert np.mean(risks) <= 3.3e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [48, 64])
 @pytest.mark.parametrize("rounding", ["cube", "systematic"])
 def test_no_cluster_is_missed(mixture, n, rounding):
