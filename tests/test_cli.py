@@ -132,7 +132,7 @@ def test_deep_image_keeps_its_range(tmp_path):
 
 def test_json_has_every_key(files, capsys):
     _, got = run_json(capsys, "id", files / "dense.npy", "--rank", 12, "--seed", 5)
-    keys = "file rank axis indices shapes dtype error converged stop_reason seed seconds plan"
+    keys = "file rank axis indices shapes dtype error converged stop_reason seed seconds plan names"
     assert set(got) == set(keys.split())
     assert set(got["error"]) == {
         "value", "relative", "upper", "norm", "kind", "failure_probability",

@@ -8,6 +8,7 @@ import pytest
 import subspan
 from subspan import cli
 from subspan.cli.formats import entry
+from subspan.cli.reading import column_names
 
 pytestmark = pytest.mark.host_only
 
@@ -93,6 +94,78 @@ def test_parquet_columns_and_embeddings(matrix, tmp_path):
     pq.write_table(pa.table({"e": [[1.0, 2.0], [3.0]]}), path)
     with pytest.raises(ValueError, match="differ in length"):
         cli.read_matrix(path)
+
+
+TABLE = """station, "temperature, C", wind ,note
+a,1.5,2,calm
+b,-3,4.5,"wind, rain"
+"""
+
+
+def test_columns_of_csv(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text(TABLE)
+    numbers = np.array([[1.5, 2], [-3, 4.5]])
+    assert np.array_equal(cli.read_matrix(path, "wind"), numbers[:, 1:])
+    assert np.array_equal(cli.read_matrix(f"{path}::^station,note"), numbers)
+    assert column_names(path, "^note,station") == ["temperature, C", "wind"]
+    for words, message in (
+        (None, "column station holds 'a'; choose columns of numbers with --variable"),
+        ("wind,note", "column note holds 'calm'"),
+        ("wind,snow", "--variable snow: not among the columns station, temperature, C, wind, note"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            cli.read_matrix(path, words)
+    monkeypatch.setattr("subspan.cli.formats.csv_table.LARGE", 0)
+    in_chunks = cli.read_matrix(path, "^station,note")
+    assert not isinstance(in_chunks, np.ndarray)
+    expected = np.linalg.svd(numbers, compute_uv=False)
+    np.testing.assert_allclose(subspan.svd(in_chunks, 2, rng=0).s, expected)
+
+
+def test_csv_without_names_or_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x,y\n1,2\n3,\n")
+    with pytest.raises(ValueError, match=r"string '' .*; fill in what is missing, or choose"):
+        cli.read_matrix(path)
+    path.write_text("1,2\n3,4\n")
+    assert column_names(path) is None
+    with pytest.raises(ValueError, match="--variable x: there is no line of headings"):
+        cli.read_matrix(path, "x")
+    np.savetxt(path, np.eye(2), delimiter=",", header="u,v")  # NumPy puts "# " before it
+    assert column_names(path) == ["u", "v"]
+    assert np.array_equal(cli.read_matrix(path, "v"), [[0], [1]])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_chosen_columns_are_named(suffix, tmp_path, capsys):
+    """As the file names them, among the columns that are read."""
+    path = tmp_path / f"a.{suffix}"
+    table = {
+        "day": ["mon", "tue", "wed"],
+        "low": [1.0, 2, 3],
+        "high": [1e3, 0, 1],
+        "c": [0, 1.0, 0],
+    }
+    if suffix == "csv":
+        rows = [
+            ",".join(table),
+            *(",".join(map(str, row)) for row in zip(*table.values(), strict=True)),
+        ]
+        path.write_text("\n".join(rows))
+    else:
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        pq.write_table(pa.table(table), path)
+    words = [str(path), "--variable", "^day", "--rank", "1", "--seed", "0"]
+    for command, named in (("id", ["high"]), ("cur", ["high"]), ("svd", "none")):
+        assert cli.main([command, *words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out).get("names", "none") == named
+    assert cli.main(["id", *words]) == 0
+    assert "named      high" in capsys.readouterr().out
+    assert cli.main(["id", *words, "--axis", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["names"] is None
+    assert cli.main(["id", *words, "--axis", "both", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["names"] == ["high"]
 
 
 @pytest.mark.parametrize("kind", ["F16", "BF16", "F32", "I32", "C64"])

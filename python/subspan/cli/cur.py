@@ -39,6 +39,7 @@ def command(pivoting: str, core: str, oversampling: int | None, **given: Any) ->
         what="columns and rows",
         details=_details,
         draw=_draw,
+        columns=lambda result: result.columns,
         pivoting=pivoting,
         core=core,
         oversampling=oversampling,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .output import MET, NOT_MET, check_outputs, save_plot, written
-from .reading import read_matrix
+from .reading import column_names, read_matrix
 from .screen import facts, progress_bar, show
 
 _DRAWN_ENTRIES = 2**24  # a larger matrix is not drawn, only its result is
@@ -25,6 +25,7 @@ def decompose(
     what: str,
     details: Callable[[Any], Iterable[tuple[str, Any]]],
     draw: Callable[[Any, Any], Any],
+    columns: Callable[[Any], Any] | None = None,
     **options: Any,
 ) -> int:
     """Run one decomposition.
@@ -37,6 +38,8 @@ def decompose(
         The options that all of them have.
     summary, details, draw : callable
         Of the result: what ``--json`` prints, what people see, and its picture beside A.
+    columns : callable, optional
+        Of the result: the chosen columns, if it has any; they are named as the file names them.
     what : str
         What was found, in the plural.
     **options
@@ -60,14 +63,22 @@ def decompose(
             result.save(file)
     if given["plot"]:
         save_plot(draw(result, _small(A)), given["plot"])
+    found = summary(result, seconds, given["file"])
+    if columns is not None:
+        found["names"] = None
+        names, chosen = column_names(given["file"], given["variable"]), columns(result)
+        if chosen is not None and names is not None and len(names) == result.shape[1]:
+            found["names"] = [names[int(j)] for j in chosen]
     if given["as_json"]:
-        print(json.dumps(summary(result, seconds, given["file"]), allow_nan=False))
+        print(json.dumps(found, allow_nan=False))
     else:
         m, n = result.shape
         title = (
             f"{result.rank} {what} of a {m} x {n} matrix, {result.dtype.name}, in {seconds:.4g} s"
         )
         rows = [*_error(result), *details(result), ("seed", result.seed)]
+        if found.get("names") is not None:
+            rows.insert(-1, ("named", ", ".join(found["names"])))
         show(title, facts(rows), "", str(result.plan))
     return MET if result.converged else NOT_MET
 

@@ -46,11 +46,18 @@ def command(
         what={"1": "columns", "0": "rows", "both": "rows and columns"}[axis],
         details=_details,
         draw=_draw,
+        columns=_columns,
         axis=_AXES[axis],
         pivoting=pivoting,
         coefficients=coefficients,
         oversampling=oversampling,
     )
+
+
+def _columns(result: Any) -> Any:
+    if result.axis == 0:
+        return None
+    return result.indices[1] if result.axis is None else result.indices
 
 
 def _details(result: Any) -> Iterator[tuple[str, str]]:

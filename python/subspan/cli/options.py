@@ -19,7 +19,11 @@ seed = click.option(
     help="Repeats a result (default: a new one).",
 )
 variable = click.option(
-    "--variable", "--key", "variable", metavar="NAME", help="Which array of a file of several."
+    "--variable",
+    "--key",
+    "variable",
+    metavar="NAME",
+    help="Which array of a file of several; columns of a table: NAME,NAME, or ^NAME,NAME for the others.",
 )
 output = click.option(
     "-o", "--output", metavar="OUT", type=click.Path(), help="Save to .npz or .safetensors."

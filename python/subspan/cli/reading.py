@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .formats.entry import HoldsResult
+from .formats.entry import HoldsResult, positions
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _MODULES = {
@@ -28,7 +28,8 @@ _MODULES = {
     **dict.fromkeys(IMAGES, "image"),
 }
 FORMATS = tuple(_MODULES)
-SEVERAL = (".npz", ".mat", ".h5", ".hdf5", ".zarr", ".parquet", ".safetensors", ".pt", ".pth")
+TABLES = (".csv", ".parquet")
+SEVERAL = (".npz", ".mat", ".h5", ".hdf5", ".zarr", *TABLES, ".safetensors", ".pt", ".pth")
 FILE = (
     "FILE: .npy .npz .mtx .mat .h5 .zarr .parquet .csv .safetensors .pt or an image; "
     "FILE::NAME chooses one of several arrays"
@@ -46,7 +47,7 @@ def read_matrix(path: str | Path, variable: str | None = None, *, by_rows: bool 
         headings), ``.safetensors``, ``.pt`` or an image (made gray). ``FILE::NAME`` names an entry.
     variable : str, optional
         The entry of a file of several arrays, needed if there are several; columns, separated by
-        commas, of ``.parquet``, by default all.
+        commas, of ``.parquet`` and of ``.csv`` with headings: by default all, after ``^`` all others.
     by_rows : bool
         Return what can be sliced by rows: large tables are read whole, not in chunks.
 
@@ -80,6 +81,18 @@ def read_matrix(path: str | Path, variable: str | None = None, *, by_rows: bool 
         warnings.simplefilter("ignore")  # of readers, about their formats
         reader = import_module(f".formats.{_MODULES[suffix]}", __package__)
         return reader.read(path, variable, by_rows)
+
+
+def column_names(path: str | Path, variable: str | None = None) -> list[str] | None:
+    """Return the names of the columns that :func:`read_matrix` reads, if the file has names for them."""
+    path, variable = _split(path, variable)
+    if path.suffix.lower() not in TABLES:
+        return None
+    reader = import_module(f".formats.{_MODULES[path.suffix.lower()]}", __package__)
+    names: list[str] | None = reader.names(path)
+    if names is None or variable is None:
+        return names
+    return [names[j] for j in positions(variable, names)]
 
 
 def read_list(name: str) -> Any:

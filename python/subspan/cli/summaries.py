@@ -27,8 +27,8 @@ def summary(result: InterpolativeDecomposition, seconds: float, file: str) -> di
     -------
     dict
         Keys file, rank, axis, indices, shapes, dtype, error, converged, stop_reason, seed, seconds,
-        plan. With ``axis`` "both", `indices` and ``shapes["coefficients"]`` are dictionaries with
-        rows and columns.
+        plan; the command adds names, of the chosen columns. With ``axis`` "both", `indices` and
+        ``shapes["coefficients"]`` are dictionaries with rows and columns.
     """
     both = result.axis is None
     indices, coefficients = result.indices, result.coefficients

@@ -36,6 +36,20 @@ def one_of(names: Sequence[str], variable: str | None) -> str:
     return names[0]
 
 
+CHOOSE = "choose columns of numbers with --variable NAME,NAME, or ^NAME,NAME for all but these"
+
+
+def positions(entry: str, names: Sequence[str]) -> list[int]:
+    """Return where the columns are that were asked for: names between commas, after ^ what to leave out."""
+    wanted = [name.strip() for name in entry.removeprefix("^").split(",")]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise ValueError(f"--variable {', '.join(missing)}: not among the columns {_listed(names)}")
+    if entry.startswith("^"):
+        return [j for j, name in enumerate(names) if name not in wanted]
+    return [names.index(name) for name in wanted]
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:12])
     return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown or "none"

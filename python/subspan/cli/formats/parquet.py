@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..._optional import extra
-from .entry import LARGE, check_promise
+from .entry import CHOOSE, LARGE, check_promise, positions
 
 _ENTRIES = 2**23  # of a chunk
 
@@ -21,11 +21,9 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
 
     file = pyarrow.parquet.ParquetFile(path)
     schema, rows = file.schema_arrow, file.metadata.num_rows
-    names = schema.names if entry is None else entry.split(",")
-    missing = [name for name in names if name not in schema.names]
-    if missing:
-        found = ", ".join(schema.names)
-        raise ValueError(f"--variable {', '.join(missing)}: not among the columns {found}")
+    names = schema.names
+    if entry is not None:
+        names = [names[j] for j in positions(entry, names)]
     if not names or not rows:
         raise ValueError("holds no numbers")
     _check_types(schema, names)
@@ -44,16 +42,21 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
     return chunks(blocks, shape=(rows, width), dtype=np.result_type(dtype, np.float32))
 
 
+def names(path: Path) -> list[str] | None:
+    """Return the names of the columns, unless one column holds the whole matrix."""
+    import pyarrow.parquet
+
+    schema = pyarrow.parquet.read_schema(path)
+    return None if any(_is_list(field.type) for field in schema) else list(schema.names)
+
+
 def _check_types(schema: Any, names: list[str]) -> None:
     lists = [name for name in names if _is_list(schema.field(name).type)]
     if lists and len(names) > 1:
         raise ValueError(f"column {lists[0]} holds lists: choose it alone with --variable")
     wrong = [name for name in names if _dtype_of(schema.field(name).type).kind not in "biuf"]
     if wrong:
-        raise ValueError(
-            f"column {wrong[0]} holds {schema.field(wrong[0]).type}; choose columns of numbers with "
-            "--variable NAME,NAME"
-        )
+        raise ValueError(f"column {wrong[0]} holds {schema.field(wrong[0]).type}; {CHOOSE}")
 
 
 def _is_list(kind: Any) -> bool:
