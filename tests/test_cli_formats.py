@@ -130,8 +130,16 @@ def test_csv_without_names_or_numbers(tmp_path):
         cli.read_matrix(path)
     path.write_text("1,2\n3,4\n")
     assert column_names(path) is None
-    with pytest.raises(ValueError, match="--variable x: there is no line of headings"):
+    assert column_names(path, "^0") == ["1"]
+    assert np.array_equal(cli.read_matrix(path, "^0"), [[2], [4]])
+    with pytest.raises(ValueError, match="--variable x: not among the columns 0, 1"):
         cli.read_matrix(path, "x")
+    with pytest.raises(ValueError, match=r"--variable \^1,0 leaves no column"):
+        cli.read_matrix(path, "^1,0")
+    path.write_text("a,1,2\nb,3,4\n")
+    with pytest.raises(ValueError, match="column 0 holds 'a'; choose columns of numbers"):
+        cli.read_matrix(path)
+    assert np.array_equal(cli.read_matrix(path, "^0"), [[1, 2], [3, 4]])
     np.savetxt(path, np.eye(2), delimiter=",", header="u,v")  # NumPy puts "# " before it
     assert column_names(path) == ["u", "v"]
     assert np.array_equal(cli.read_matrix(path, "v"), [[0], [1]])

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .formats.entry import HoldsResult, positions
+from .formats.entry import HoldsResult
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _MODULES = {
@@ -47,7 +47,8 @@ def read_matrix(path: str | Path, variable: str | None = None, *, by_rows: bool 
         headings), ``.safetensors``, ``.pt`` or an image (made gray). ``FILE::NAME`` names an entry.
     variable : str, optional
         The entry of a file of several arrays, needed if there are several; columns, separated by
-        commas, of ``.parquet`` and of ``.csv`` with headings: by default all, after ``^`` all others.
+        commas, of ``.parquet`` and ``.csv``: by default all, after ``^`` all others. Without headings
+        they are numbered from 0.
     by_rows : bool
         Return what can be sliced by rows: large tables are read whole, not in chunks.
 
@@ -89,10 +90,8 @@ def column_names(path: str | Path, variable: str | None = None) -> list[str] | N
     if path.suffix.lower() not in TABLES:
         return None
     reader = import_module(f".formats.{_MODULES[path.suffix.lower()]}", __package__)
-    names: list[str] | None = reader.names(path)
-    if names is None or variable is None:
-        return names
-    return [names[j] for j in positions(variable, names)]
+    names: list[str] | None = reader.names(path, variable)
+    return names
 
 
 def read_list(name: str) -> Any:

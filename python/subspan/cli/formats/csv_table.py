@@ -19,31 +19,33 @@ _CHUNK = 2**23  # entries
 def read(path: Path, entry: str | None, by_rows: bool) -> Any:
     """Read the table, in chunks if it is large: then its text is parsed once per pass."""
     first, second = _first_lines(path)
-    headings = names(path)
-    fields = _fields(first)
-    if headings is None:
-        if entry is not None:
-            raise ValueError(f"--variable {entry}: there is no line of headings to choose from")
-        used = None
-    else:
-        if not second.strip():
-            raise ValueError("holds no numbers")
-        used = None if entry is None else positions(entry, headings)
-        _check_numbers(headings, _fields(second), used)
-    skipped = int(headings is not None)
+    labels, heading = _labels(first)
+    if heading and not second.strip():
+        raise ValueError("holds no numbers")
+    used = None if entry is None else positions(entry, labels)
+    _check_numbers(labels, _fields(second if heading else first), used)
     if path.stat().st_size <= LARGE or by_rows:
-        return _parsed(path, used, skiprows=skipped, encoding="utf-8-sig")
+        return _parsed(path, used, skiprows=int(heading), encoding="utf-8-sig")
     from ...chunks import chunks
 
-    rows = max(1, _CHUNK // len(fields))
-    return chunks(lambda: _blocks(path, skipped, rows, used), dtype=np.float64)
+    rows = max(1, _CHUNK // len(labels))
+    return chunks(lambda: _blocks(path, int(heading), rows, used), dtype=np.float64)
 
 
-def names(path: Path) -> list[str] | None:
-    """Return the headings: the first line, if nothing in it is a number."""
-    first, _ = _first_lines(path)
+def names(path: Path, entry: str | None) -> list[str] | None:
+    """Return the headings of the columns that are read; without headings, the numbers of chosen ones."""
+    labels, heading = _labels(_first_lines(path)[0])
+    if entry is not None:
+        return [labels[j] for j in positions(entry, labels)]
+    return labels if heading else None
+
+
+def _labels(first: str) -> tuple[list[str], bool]:
+    """Return headings if nothing in the first line is a number, else numbers; and which of both."""
     fields = _fields(first.lstrip("# "))  # as NumPy writes them
-    return None if any(map(_is_number, fields)) else fields
+    if any(map(_is_number, fields)):
+        return [str(j) for j in range(len(fields))], False
+    return fields, True
 
 
 def _first_lines(path: Path) -> tuple[str, str]:
@@ -63,12 +65,12 @@ def _fields(line: str) -> list[str]:
     ]
 
 
-def _check_numbers(headings: list[str], fields: list[str], used: list[int] | None) -> None:
-    """Name the columns that hold words, by what is below the headings."""
-    chosen = range(len(headings)) if used is None else used
+def _check_numbers(labels: list[str], fields: list[str], used: list[int] | None) -> None:
+    """Name a column that holds words, by the first line below the headings."""
+    chosen = range(len(labels)) if used is None else used
     words = [j for j in chosen if j < len(fields) and fields[j] and not _is_number(fields[j])]
     if words:
-        raise ValueError(f"column {headings[words[0]]} holds {fields[words[0]]!r}; {CHOOSE}")
+        raise ValueError(f"column {labels[words[0]]} holds {fields[words[0]]!r}; {CHOOSE}")
 
 
 def _blocks(path: Path, skipped: int, rows: int, used: list[int] | None) -> Iterator[Any]:

@@ -45,9 +45,12 @@ def positions(entry: str, names: Sequence[str]) -> list[int]:
     missing = [name for name in wanted if name not in names]
     if missing:
         raise ValueError(f"--variable {', '.join(missing)}: not among the columns {_listed(names)}")
-    if entry.startswith("^"):
-        return [j for j, name in enumerate(names) if name not in wanted]
-    return [names.index(name) for name in wanted]
+    if not entry.startswith("^"):
+        return [names.index(name) for name in wanted]
+    others = [j for j, name in enumerate(names) if name not in wanted]
+    if not others:
+        raise ValueError(f"--variable {entry} leaves no column")
+    return others
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -42,12 +42,15 @@ def read(path: Path, entry: str | None, by_rows: bool) -> Any:
     return chunks(blocks, shape=(rows, width), dtype=np.result_type(dtype, np.float32))
 
 
-def names(path: Path) -> list[str] | None:
-    """Return the names of the columns, unless one column holds the whole matrix."""
+def names(path: Path, entry: str | None) -> list[str] | None:
+    """Return the names of the columns that are read, unless one column holds the whole matrix."""
     import pyarrow.parquet
 
     schema = pyarrow.parquet.read_schema(path)
-    return None if any(_is_list(field.type) for field in schema) else list(schema.names)
+    found = list(schema.names)
+    if entry is not None:
+        found = [found[j] for j in positions(entry, found)]
+    return None if any(_is_list(schema.field(name).type) for name in found) else found
 
 
 def _check_types(schema: Any, names: list[str]) -> None:
