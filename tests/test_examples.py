@@ -314,11 +314,11 @@ def test_tables_of_prunings_hold_every_row(pruning_page):
     rows.append({"method": "iobs", "sparsity": 0.5, "structured": False, "ratio": 1.5, "seed": 0})
     text = "\n".join(pruning_page.unit_tables(rows))
     for cell in (
-        "1.5 (1.25 to 1.75)",
+        "1.50 (1.25 to 1.75)",
         "| obs, measured widths |",
         "1.12 |",
         "> 1000",
         "1.06",
-        "| iobs | 1.5 |",
+        "| iobs | 1.50 |",
     ):
         assert cell in text, cell

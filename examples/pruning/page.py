@@ -32,7 +32,7 @@ def cell(rows: Sequence[Row]) -> str:
 
 def number(ratio: float) -> str:
     """Three digits, as far as anybody cares."""
-    return f"{ratio:.3g}" if ratio < 1000 else "> 1000"
+    return f"{ratio:#.3g}".rstrip(".") if ratio < 1000 else "> 1000"
 
 
 def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
