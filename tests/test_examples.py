@@ -315,8 +315,8 @@ def test_tables_of_prunings_hold_every_row(pruning_page):
     text = "\n".join(pruning_page.unit_tables(rows))
     for cell in (
         "1.50 (1.25 to 1.75)",
-        "| obs, measured widths |",
-        "1.12 |",
+        "| 25% of the units, 2 calibration sets |",
+        "| obs, measured widths |  | 1.12 * |",
         "> 1000",
         "1.06",
         "| iobs | 1.50 |",

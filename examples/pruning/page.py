@@ -44,11 +44,15 @@ def grouped(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]
 
 
 def table(rows: Sequence[Row], title: str) -> list[str]:
-    """Methods down; dropped and repaired across."""
+    """Methods down; dropped and repaired across; a star where fewer calibration sets were used."""
     by = grouped(rows, "method", "reconstruct")
+    sets = len({row["seed"] for row in rows})
+    if sets > 1:
+        title += f", {sets} calibration sets"
     lines = [f"| {title} | dropped | repaired |", "| --- | ---: | ---: |"]
     for method in dict.fromkeys(row["method"] for row in rows):
-        cells = [cell(by.get((method, repair), [])) for repair in (False, True)]
+        groups = [by.get((method, repair), []) for repair in (False, True)]
+        cells = [cell(g) + (" *" if 0 < len(g) < sets else "") for g in groups]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return lines
 
@@ -66,12 +70,11 @@ def unit_tables(rows: Sequence[Row]) -> list[str]:
     units = [r for r in rest if r.get("structured", True) and not r.get("heads")]
     heads = [r for r in rest if r.get("heads")]
     masks = [r for r in rest if not r.get("structured", True)]
-    seeds = len({r["seed"] for r in units})
     lines = [
         f"Dense: perplexity {dense['perplexity']:.1f} over {dense['tokens']} held-out tokens in windows of "
         f"{dense['length']}; {dense['parameters'] / 1e6:.1f} million parameters. Calibration on "
-        f"{dense['calibration']} tokens, a fifth of them held out. Ratios to the dense perplexity"
-        + (f"; where there is a range, mean of {seeds} calibration sets." if seeds > 1 else "."),
+        f"{dense['calibration']} tokens, a fifth of them held out. Ratios to the dense perplexity: the mean "
+        "of the calibration sets, and the range where that differs; * where fewer sets were used.",
         "",
         "Units of the feed-forward modules removed, the same share of each but for measured widths:",
     ]
