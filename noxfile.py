@@ -83,8 +83,10 @@ def models(task: nox.Session) -> None:
         ),
     }
     nodes = (f"tests/{file}.py::{name}" for file, names in single.items() for name in names)
+    # The slow tests come together: whoever is idle takes some of them.
+    processes = ("-n", "2", "--dist", "worksteal")
     task.run(
-        *("pytest", "-n", "2", *(f"tests/{name}.py" for name in files), *nodes, *task.posargs),
+        *("pytest", *processes, *(f"tests/{name}.py" for name in files), *nodes, *task.posargs),
         env=THREADS,
     )
 
